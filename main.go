@@ -1,0 +1,25 @@
+// Command buildmon watches smart buildings: it runs pipelines that bring sensor
+// readings from Kafka into Postgres, aggregated and searched for anomalies.
+package main
+
+import (
+	"context"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+
+	_ "github.com/redpanda-data/benthos/v4/public/components/io"
+	_ "github.com/redpanda-data/benthos/v4/public/components/pure"
+
+	_ "buildmon/plugins/all"
+)
+
+// Set with -ldflags "-X main.version=… -X main.dateBuilt=…".
+var version, dateBuilt string
+
+func main() {
+	service.RunCLI(context.Background(),
+		service.CLIOptSetVersion(version, dateBuilt),
+		service.CLIOptSetBinaryName("buildmon"),
+		service.CLIOptSetProductName("buildmon"),
+	)
+}

@@ -1,0 +1,2 @@
+// Package all links every plugin of buildmon. It is the only list of them.
+package all
