@@ -1,0 +1,144 @@
+// Package carry lets messages carry what was decoded from them, so that each is
+// decoded once on its way through a pipeline, and lets processors append derived
+// messages, such as aggregates and anomalies, to the batch of their readings.
+package carry
+
+import (
+	"context"
+	"sync"
+	"time"
+	"unsafe"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+
+	"buildmon/internal/reading"
+)
+
+// MetaKind is the metadata key that tells derived messages from readings, which
+// do not have it.
+const MetaKind = "buildmon_kind"
+
+// The kinds of derived messages.
+const (
+	KindAggregate = "aggregate"
+	KindAnomaly   = "anomaly"
+)
+
+// Item is what a message of a batch turned out to be.
+type Item struct {
+	// Reading is nil for derived messages and for messages with an error.
+	Reading *reading.Reading
+
+	// Err is a *reading.Error when the message is no acceptable reading, or the
+	// error that an earlier processor left on it.
+	Err error
+
+	// Lane is where the message came from.
+	Lane Lane
+}
+
+// Decoder finds or decodes the readings of batches. It is safe for concurrent
+// use.
+type Decoder struct {
+	pool sync.Pool
+}
+
+// NewDecoder returns a decoder that judges timestamps by the given clock.
+func NewDecoder(now func() time.Time) *Decoder {
+	return &Decoder{pool: sync.Pool{New: func() any { return reading.NewDecoder(now) }}}
+}
+
+// Batch returns one item for each message of the batch. Messages that had to be
+// decoded are replaced in the batch by ones that carry the result; it is used as
+// long as nobody changes their content.
+func (d *Decoder) Batch(batch service.MessageBatch) []Item {
+	items := make([]Item, len(batch))
+	dec := d.pool.Get().(*reading.Decoder)
+	defer d.pool.Put(dec)
+
+	for i, msg := range batch {
+		if err := msg.GetError(); err != nil {
+			items[i] = Item{Err: err, Lane: laneOf(msg)}
+			continue
+		}
+		if _, derived := msg.MetaGet(MetaKind); derived {
+			items[i] = Item{Lane: laneOf(msg)}
+			continue
+		}
+		raw, err := msg.AsBytes()
+		if err != nil {
+			items[i] = Item{Err: err, Lane: laneOf(msg)}
+			continue
+		}
+		if c, ok := msg.Context().Value(readingKey{}).(*carried); ok && c.of(raw) {
+			items[i] = c.item
+			continue
+		}
+		item := Item{Lane: laneOf(msg)}
+		item.Reading, item.Err = dec.Decode(raw)
+		batch[i] = withReading(msg, &carried{item: item, raw: raw})
+		items[i] = item
+	}
+	return items
+}
+
+// NewReading returns a message with the wire format of r that carries r, for
+// inputs that make readings rather than receive them.
+func NewReading(r *reading.Reading) *service.Message {
+	raw := r.AppendJSON(nil)
+	return withReading(service.NewMessage(raw), &carried{item: Item{Reading: r}, raw: raw})
+}
+
+type readingKey struct{}
+
+type carried struct {
+	item Item
+	raw  []byte // what was decoded
+}
+
+// of tells whether the content is still what was decoded. Content is replaced,
+// never written to, so it is the same if it lies at the same place; carried
+// holds on to it, so the place is not used again.
+func (c *carried) of(raw []byte) bool {
+	return len(raw) == len(c.raw) && unsafe.SliceData(raw) == unsafe.SliceData(c.raw)
+}
+
+func withReading(msg *service.Message, c *carried) *service.Message {
+	return msg.WithContext(context.WithValue(msg.Context(), readingKey{}, c))
+}
+
+// Derive returns a message to append to the batch of from: it keeps the
+// metadata of from, holds content, is marked with kind, and carries value for
+// [Derived].
+func Derive(from *service.Message, kind string, content []byte, value any) *service.Message {
+	msg := from.Copy()
+	msg.SetBytes(content)
+	msg.MetaSetMut(MetaKind, kind)
+	return msg.WithContext(context.WithValue(msg.Context(), derivedKey{}, &derived{value: value, raw: content}))
+}
+
+// Derived returns the kind of a derived message, or "" for others, and the value
+// it carries, or nil if it carries none because it came from outside or because
+// its content was changed.
+func Derived(msg *service.Message) (kind string, value any) {
+	kind, ok := msg.MetaGet(MetaKind)
+	if !ok {
+		return "", nil
+	}
+	d, ok := msg.Context().Value(derivedKey{}).(*derived)
+	if !ok {
+		return kind, nil
+	}
+	raw, err := msg.AsBytes()
+	if err != nil || len(raw) != len(d.raw) || unsafe.SliceData(raw) != unsafe.SliceData(d.raw) {
+		return kind, nil
+	}
+	return kind, d.value
+}
+
+type derivedKey struct{}
+
+type derived struct {
+	value any
+	raw   []byte
+}
