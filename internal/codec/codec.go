@@ -1,0 +1,139 @@
+// Package codec writes and reads the binary form of what detectors have learned:
+// a name and a version, then plain numbers and texts in an order that both sides
+// know. Floats keep all their bits, so a restored state decides as the saved one.
+package codec
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+)
+
+// AppendHeader starts a state of that kind and version.
+func AppendHeader(b []byte, kind string, version uint64) []byte {
+	return AppendUint(AppendString(b, kind), version)
+}
+
+// AppendUint appends a number that is usually small.
+func AppendUint(b []byte, v uint64) []byte { return binary.AppendUvarint(b, v) }
+
+// AppendInt appends a number that may be negative.
+func AppendInt(b []byte, v int64) []byte { return binary.AppendVarint(b, v) }
+
+// AppendFloat appends all bits of a number.
+func AppendFloat(b []byte, v float64) []byte {
+	return binary.LittleEndian.AppendUint64(b, math.Float64bits(v))
+}
+
+// AppendString appends a text and its length.
+func AppendString(b []byte, s string) []byte { return append(AppendUint(b, uint64(len(s))), s...) }
+
+// Reader reads what the functions above have written. After an error it returns
+// zeros, so that a caller may read on and ask once with [Reader.Close].
+type Reader struct {
+	data []byte
+	err  error
+}
+
+// NewReader returns a reader of a state, which must be of that kind and version.
+func NewReader(data []byte, kind string, version uint64) *Reader {
+	r := &Reader{data: data}
+	if k := r.String(); r.err == nil && k != kind {
+		r.Fail("it is a state of %.40q, want %q", k, kind)
+	}
+	if v := r.Uint(); r.err == nil && v != version {
+		r.Fail("it has version %d, want version %d", v, version)
+	}
+	return r
+}
+
+var errShort = errors.New("it ends too early")
+
+// Uint reads what AppendUint wrote.
+func (r *Reader) Uint() uint64 {
+	if r.err != nil {
+		return 0
+	}
+	v, n := binary.Uvarint(r.data)
+	return advance(r, v, n)
+}
+
+// Int reads what AppendInt wrote.
+func (r *Reader) Int() int64 {
+	if r.err != nil {
+		return 0
+	}
+	v, n := binary.Varint(r.data)
+	return advance(r, v, n)
+}
+
+// Float reads what AppendFloat wrote.
+func (r *Reader) Float() float64 {
+	b := r.take(8)
+	if b == nil {
+		return 0
+	}
+	return math.Float64frombits(binary.LittleEndian.Uint64(b))
+}
+
+// String reads what AppendString wrote.
+func (r *Reader) String() string { return string(r.take(r.Len(1))) }
+
+// Len reads how many things follow, each of which takes at least size bytes. A
+// number that the rest of the data cannot hold is an error, so nobody allocates
+// for things that are not there.
+func (r *Reader) Len(size int) int {
+	n := r.Uint()
+	if r.err == nil && n > uint64(len(r.data)/size) {
+		r.err = errShort
+	}
+	if r.err != nil {
+		return 0
+	}
+	return int(n)
+}
+
+// Fail makes the reader report that what it read cannot be.
+func (r *Reader) Fail(format string, args ...any) {
+	if r.err == nil {
+		r.err = fmt.Errorf(format, args...)
+	}
+}
+
+// OK tells whether everything so far was readable.
+func (r *Reader) OK() bool { return r.err == nil }
+
+// Close returns the first error, and one if there is more to read.
+func (r *Reader) Close() error {
+	if r.err == nil && len(r.data) > 0 {
+		r.Fail("it goes on for %d bytes after its end", len(r.data))
+	}
+	return r.err
+}
+
+func (r *Reader) take(n int) []byte {
+	if r.err == nil && n > len(r.data) {
+		r.err = errShort
+	}
+	if r.err != nil {
+		return nil
+	}
+	b := r.data[:n]
+	r.data = r.data[n:]
+	return b
+}
+
+func advance[T any](r *Reader, v T, n int) T {
+	var zero T
+	switch {
+	case n == 0:
+		r.err = errShort
+		return zero
+	case n < 0:
+		r.Fail("a number in it is too large")
+		return zero
+	}
+	r.data = r.data[n:]
+	return v
+}
