@@ -1,2 +1,6 @@
 // Package all links every plugin of buildmon. It is the only list of them.
 package all
+
+import (
+	_ "buildmon/plugins/postgres"
+)

@@ -1,0 +1,149 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Retention says how long data is kept, by event time; 0 keeps it for ever.
+// Readings and anomalies go by days and months as a whole, when the last of them
+// is old enough.
+type Retention struct {
+	Readings, Aggregates, Anomalies, DeadLetters time.Duration
+}
+
+// Validate refuses what could not stay right: a reading that comes late must
+// find both its own row, to be known as new or not, and its window.
+func (r Retention) Validate() error {
+	for _, f := range []struct {
+		name string
+		d    time.Duration
+	}{
+		{"readings", r.Readings}, {"aggregates", r.Aggregates}, {"anomalies", r.Anomalies}, {"dead_letters", r.DeadLetters},
+	} {
+		if f.d < 0 {
+			return fmt.Errorf("retention of %s must not be negative, got %s", f.name, f.d)
+		}
+	}
+	if r.Aggregates > 0 && (r.Readings == 0 || r.Readings > r.Aggregates) {
+		return fmt.Errorf("retention of aggregates %s must not be shorter than that of readings %s", r.Aggregates, r.Readings)
+	}
+	return nil
+}
+
+// Store is a connection to the database, ready to be written to. It is safe for
+// concurrent use.
+type Store struct {
+	pool       *pgxpool.Pool
+	partitions *partitions
+	retention  Retention
+	now        func() time.Time
+}
+
+// Open connects to the database, brings its schema up to date and makes the
+// partitions of the next days. Close must be called when it succeeds.
+func Open(ctx context.Context, dsn string, retention Retention, now func() time.Time) (*Store, error) {
+	pool, err := Connect(ctx, dsn)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{pool: pool, partitions: newPartitions(pool), retention: retention, now: now}
+	if err := s.Prepare(ctx); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Prepare brings the schema up to date and makes partitions. Open does it; it is
+// worth doing again after the database was away, as it may have been restored.
+func (s *Store) Prepare(ctx context.Context) error {
+	if err := migrate(ctx, s.pool); err != nil {
+		return err
+	}
+	s.partitions.forget()
+	return s.partitions.ahead(ctx, s.now())
+}
+
+// Connect opens a pool and checks that the server answers. Errors name server,
+// database and user, never the password.
+func Connect(ctx context.Context, dsn string) (*pgxpool.Pool, error) {
+	conf, err := ParseDSN(dsn)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, conf)
+	if err == nil {
+		if err = pool.Ping(ctx); err != nil {
+			pool.Close()
+		}
+	}
+	if err != nil {
+		c := conf.ConnConfig
+		return nil, fmt.Errorf("connecting to postgres at %s:%d, database %q, as %q: %w; check that it runs and that the DSN (BUILDMON_POSTGRES_DSN) is right",
+			c.Host, c.Port, c.Database, c.User, err)
+	}
+	return pool, nil
+}
+
+// ParseDSN parses a connection string or URL.
+func ParseDSN(dsn string) (*pgxpool.Config, error) {
+	conf, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("parsing the DSN: %w", err) // pgx leaves the password out
+	}
+	if conf.ConnConfig.RuntimeParams["application_name"] == "" {
+		conf.ConnConfig.RuntimeParams["application_name"] = "buildmon"
+	}
+	return conf, nil
+}
+
+// Close waits for running writes and closes the connections.
+func (s *Store) Close() { s.pool.Close() }
+
+// Pool gives access to the connections, for queries.
+func (s *Store) Pool() *pgxpool.Pool { return s.pool }
+
+// Maintain makes partitions ahead and drops what is past retention. It returns
+// the names of the partitions that it dropped. Calling it about once an hour is
+// enough.
+func (s *Store) Maintain(ctx context.Context) (dropped []string, err error) {
+	now := s.now()
+	if err := s.partitions.ahead(ctx, now); err != nil {
+		return nil, err
+	}
+	for _, t := range []struct {
+		table partitioned
+		keep  time.Duration
+	}{
+		{readings, s.retention.Readings}, {aggregates, s.retention.Aggregates}, {anomalies, s.retention.Anomalies},
+	} {
+		if t.keep == 0 {
+			continue
+		}
+		names, err := s.partitions.dropBefore(ctx, t.table, t.table.start(now.Add(-t.keep)))
+		dropped = append(dropped, names...)
+		if err != nil {
+			return dropped, err
+		}
+	}
+	if s.retention.DeadLetters > 0 {
+		if _, err := s.pool.Exec(ctx, "DELETE FROM dead_letters WHERE created_at < $1", now.Add(-s.retention.DeadLetters)); err != nil {
+			return dropped, fmt.Errorf("deleting old dead letters: %w", err)
+		}
+	}
+	return dropped, nil
+}
+
+// oldest is the first event time that is still kept. It falls on the start of a
+// partition, so that a reading is either dropped together with its identity or
+// not at all.
+func (s *Store) oldest() time.Time {
+	if s.retention.Readings == 0 {
+		return time.Time{}
+	}
+	return readings.start(s.now().Add(-s.retention.Readings))
+}

@@ -1,0 +1,207 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgerrcode"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"buildmon/internal/anomaly"
+	"buildmon/internal/reading"
+	"buildmon/internal/window"
+)
+
+// Batch is what is written together. Panes must be made of the batch's own
+// readings, the same pointers. An anomaly whose reading is in the batch is kept
+// only if that reading is new; others are kept by their own identity.
+type Batch struct {
+	Readings    []*reading.Reading
+	Panes       []*window.Pane
+	Anomalies   []*anomaly.Anomaly
+	DeadLetters []DeadLetter
+
+	// Origin describes where a reading came from, for the dead letter it becomes
+	// if the database refuses it. It may be nil.
+	Origin func(*reading.Reading) (source string, raw []byte)
+}
+
+// Result counts what became of a batch.
+type Result struct {
+	Stored     int // readings that were new
+	Duplicates int // readings that were there already
+	Anomalies  int // anomalies that were new
+	Strangers  int // members of panes that are no readings of the batch; not counted
+	Refused    []DeadLetter
+}
+
+// Reasons for which the store refuses a reading.
+const (
+	OlderThanRetention reading.Reason = "older_than_retention"
+	RefusedByDatabase  reading.Reason = "refused_by_database"
+)
+
+// Write stores a batch in one transaction: all of it is stored when it returns
+// nil, and nothing of it otherwise, except that a connection that breaks during
+// the commit may leave either. Writing the batch again is always right.
+//
+// Readings that the data itself makes impossible to store become dead letters
+// and are reported in Refused. All errors are worth a retry.
+func (s *Store) Write(ctx context.Context, b *Batch) (Result, error) {
+	w := &writing{Store: s, batch: b}
+	if err := w.prepare(ctx); err != nil {
+		return Result{}, err
+	}
+	err := w.transact(ctx, w.copyReadings)
+	if hasCode(err, pgerrcode.UniqueViolation) || isDataError(err) {
+		// COPY does not say which rows are to blame. INSERT … ON CONFLICT costs
+		// about twice as much and does.
+		err = w.transact(ctx, w.insertReadings)
+	}
+	if err != nil {
+		if hasCode(err, pgerrcode.CheckViolation) || hasCode(err, pgerrcode.UndefinedTable) {
+			s.partitions.forget()
+		}
+		return Result{}, err
+	}
+	return w.result, nil
+}
+
+// writing is one call of Write.
+type writing struct {
+	*Store
+	batch *Batch
+
+	readings []*reading.Reading        // worth trying
+	stale    map[*reading.Reading]bool // too old to be kept
+	members  map[*reading.Reading]bool // all of the batch
+	known    map[*reading.Reading]bool // not new: stale, duplicate or refused
+	result   Result
+}
+
+// prepare sets aside what is past retention and makes missing partitions.
+func (w *writing) prepare(ctx context.Context) error {
+	oldest := w.oldest()
+	w.readings = w.batch.Readings
+	if !oldest.IsZero() {
+		w.readings = make([]*reading.Reading, 0, len(w.batch.Readings))
+		w.stale = map[*reading.Reading]bool{}
+		for _, r := range w.batch.Readings {
+			if r.Time.Before(oldest) {
+				w.stale[r] = true
+			} else {
+				w.readings = append(w.readings, r)
+			}
+		}
+	}
+	if len(w.batch.Panes) > 0 || len(w.batch.Anomalies) > 0 {
+		w.members = make(map[*reading.Reading]bool, len(w.batch.Readings))
+		for _, r := range w.batch.Readings {
+			w.members[r] = true
+		}
+	}
+	var last time.Time
+	for _, r := range w.readings {
+		if day := dayOf(r.Time); !day.Equal(last) {
+			last = day
+			if err := w.partitions.ensure(ctx, readings, r.Time); err != nil {
+				return err
+			}
+		}
+	}
+	for _, p := range w.batch.Panes {
+		if err := w.partitions.ensure(ctx, aggregates, p.Start); err != nil {
+			return err
+		}
+	}
+	for _, a := range w.batch.Anomalies {
+		if err := w.partitions.ensure(ctx, anomalies, a.Reading.Time); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *writing) transact(ctx context.Context, store func(context.Context, pgx.Tx) error) error {
+	w.result, w.known = Result{}, map[*reading.Reading]bool{}
+	return pgx.BeginFunc(ctx, w.pool, func(tx pgx.Tx) error {
+		if err := store(ctx, tx); err != nil {
+			return err
+		}
+		for r := range w.stale {
+			w.refuse(r, OlderThanRetention, fmt.Sprintf("storing reading of sensor %q: timestamp %s is past the retention of %s",
+				r.SensorID, r.Time.Format(time.RFC3339Nano), w.retention.Readings))
+		}
+		rest := &pgx.Batch{}
+		queueAggregates(rest, w.newPanes())
+		queueWatermarks(rest, w.batch.Panes)
+		queueAnomalies(rest, w.newAnomalies(), &w.result.Anomalies)
+		queueDeadLetters(rest, append(w.result.Refused, w.batch.DeadLetters...))
+		if rest.Len() == 0 {
+			return nil
+		}
+		return tx.SendBatch(ctx, rest).Close()
+	})
+}
+
+// refuse turns a reading into a dead letter.
+func (w *writing) refuse(r *reading.Reading, reason reading.Reason, detail string) {
+	w.known[r] = true
+	d := DeadLetter{Reason: reason, Detail: detail}
+	if w.batch.Origin != nil {
+		d.Source, d.Raw = w.batch.Origin(r)
+	}
+	if d.Raw == nil {
+		d.Raw = r.AppendJSON(nil)
+	}
+	w.result.Refused = append(w.result.Refused, d)
+}
+
+// newPanes are the panes of the readings that are new.
+func (w *writing) newPanes() []*window.Pane {
+	panes := make([]*window.Pane, len(w.batch.Panes))
+	for i, p := range w.batch.Panes {
+		panes[i] = p.Without(func(r *reading.Reading) bool {
+			if !w.members[r] {
+				w.result.Strangers++
+				return true
+			}
+			return w.known[r]
+		})
+	}
+	return panes
+}
+
+// newAnomalies are the findings on readings that are new or not in the batch.
+func (w *writing) newAnomalies() []*anomaly.Anomaly {
+	if len(w.known) == 0 {
+		return w.batch.Anomalies
+	}
+	var kept []*anomaly.Anomaly
+	for _, a := range w.batch.Anomalies {
+		if !w.known[a.Reading] {
+			kept = append(kept, a)
+		}
+	}
+	return kept
+}
+
+// isDataError tells whether the values caused the error, so that writing them
+// again could never succeed. Everything else passes, sooner or later.
+func isDataError(err error) bool {
+	var pgErr *pgconn.PgError
+	if !errors.As(err, &pgErr) {
+		return false
+	}
+	switch {
+	case pgerrcode.IsDataException(pgErr.Code), pgErr.Code == pgerrcode.ProgramLimitExceeded,
+		pgErr.Code == pgerrcode.UntranslatableCharacter, pgErr.Code == pgerrcode.NotNullViolation:
+		return true
+	case pgErr.Code == pgerrcode.CheckViolation:
+		return pgErr.ConstraintName != "" // without a name: no partition for the row
+	}
+	return false
+}
