@@ -5,6 +5,7 @@ package carry
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 	"unsafe"
@@ -14,14 +15,18 @@ import (
 	"buildmon/internal/reading"
 )
 
-// MetaKind is the metadata key that tells derived messages from readings, which
-// do not have it.
+// MetaKind is the metadata key that tells derived messages and dead letters from
+// readings, which do not have it.
 const MetaKind = "buildmon_kind"
 
-// The kinds of derived messages.
+// MetaReason is the metadata key that says why a message is a dead letter.
+const MetaReason = "buildmon_reason"
+
+// The kinds of messages that are no readings.
 const (
-	KindAggregate = "aggregate"
-	KindAnomaly   = "anomaly"
+	KindAggregate  = "aggregate"
+	KindAnomaly    = "anomaly"
+	KindDeadLetter = "dead_letter"
 )
 
 // Item is what a message of a batch turned out to be.
@@ -50,7 +55,8 @@ func NewDecoder(now func() time.Time) *Decoder {
 
 // Batch returns one item for each message of the batch. Messages that had to be
 // decoded are replaced in the batch by ones that carry the result; it is used as
-// long as nobody changes their content.
+// long as nobody changes their content. Messages that are no acceptable reading
+// are marked as dead letters with the reason, so that pipelines can route them.
 func (d *Decoder) Batch(batch service.MessageBatch) []Item {
 	items := make([]Item, len(batch))
 	dec := d.pool.Get().(*reading.Decoder)
@@ -61,7 +67,8 @@ func (d *Decoder) Batch(batch service.MessageBatch) []Item {
 			items[i] = Item{Err: err, Lane: laneOf(msg)}
 			continue
 		}
-		if _, derived := msg.MetaGet(MetaKind); derived {
+		kind, marked := msg.MetaGet(MetaKind)
+		if marked && kind != KindDeadLetter {
 			items[i] = Item{Lane: laneOf(msg)}
 			continue
 		}
@@ -76,6 +83,13 @@ func (d *Decoder) Batch(batch service.MessageBatch) []Item {
 		}
 		item := Item{Lane: laneOf(msg)}
 		item.Reading, item.Err = dec.Decode(raw)
+		if refused := (*reading.Error)(nil); errors.As(item.Err, &refused) {
+			msg.MetaSetMut(MetaKind, KindDeadLetter)
+			msg.MetaSetMut(MetaReason, string(refused.Reason))
+		} else if marked { // mended since
+			msg.MetaDelete(MetaKind)
+			msg.MetaDelete(MetaReason)
+		}
 		batch[i] = withReading(msg, &carried{item: item, raw: raw})
 		items[i] = item
 	}

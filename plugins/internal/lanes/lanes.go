@@ -34,7 +34,7 @@ const (
 func Field(component string) *service.ConfigField {
 	return service.NewObjectField(fieldState,
 		service.NewStringField(fieldCache).Default("").
-			Description("The label of a cache resource that keeps what was learned across restarts. With several processes in one consumer group it must be one that all of them reach, such as `postgres_cache`. Empty keeps nothing: after a restart the processor learns anew."),
+			Description("The label of a cache resource that keeps what was learned across restarts. With several processes in one consumer group it must be one that all of them reach, such as `postgres`. Empty keeps nothing: after a restart the processor learns anew."),
 		service.NewStringField(fieldKey).Default(component).
 			Description("Where in the cache the state lies. Two processors of one kind need two keys."),
 		service.NewDurationField(fieldInterval).Default("1m").
