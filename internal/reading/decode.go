@@ -179,12 +179,31 @@ func (d *Decoder) setExtra(r *Reading, name string, value jsontext.Value) error 
 			return err
 		}
 	}
-	// Postgres keeps no NUL in text or jsonb.
-	if bytes.Contains(value, []byte(`\u0000`)) {
+	if holdsNUL(value) {
 		return refuse(NULCharacter, "%q holds a NUL character", name)
 	}
 	r.Extra = append(r.Extra, f)
 	return nil
+}
+
+// holdsNUL looks for an escaped NUL, which Postgres keeps in neither text nor
+// jsonb. Behind an odd number of backslashes it is the end of an escaped one.
+func holdsNUL(value []byte) bool {
+	const nul = `\u0000`
+	for from := 0; ; {
+		i := bytes.Index(value[from:], []byte(nul))
+		if i < 0 {
+			return false
+		}
+		at, before := from+i, 0
+		for at-before > 0 && value[at-before-1] == '\\' {
+			before++
+		}
+		if before%2 == 0 {
+			return true
+		}
+		from = at + 1
+	}
 }
 
 func (d *Decoder) text(name string, value jsontext.Value) (string, error) {
