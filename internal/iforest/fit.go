@@ -1,0 +1,180 @@
+package iforest
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+)
+
+// minSpread is the range within which the values of a feature count as equal.
+const minSpread = 1e-7
+
+// Fit grows a forest from points, which must all have the same length. The same
+// points, config and state of rng always yield the same forest; the same points
+// in another order yield another forest. Fit does not keep a reference to points.
+//
+// Values are rounded to float32. A NaN marks a missing value, for which the median
+// of its feature stands in, here and when scoring. A feature that is missing in
+// all points is never split.
+func Fit(points [][]float64, cfg Config, rng *rand.Rand) (*Forest, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("iforest: %w", err)
+	}
+	if len(points) == 0 {
+		return nil, fmt.Errorf("iforest: there are no points")
+	}
+	features := len(points[0])
+	if features < 1 || features > MaxFeatures {
+		return nil, fmt.Errorf("iforest: points must have 1 to %d values, got %d", MaxFeatures, features)
+	}
+	for i, p := range points {
+		if len(p) != features {
+			return nil, fmt.Errorf("iforest: point %d has %d values, want %d", i, len(p), features)
+		}
+	}
+	g := &grower{
+		rng: rng, points: points, medians: medians(points), features: make([]int, features),
+		pool: make([]int32, len(points)), sample: make([]int32, min(cfg.SampleSize, len(points))),
+	}
+	g.values = make([]float32, len(g.sample)*features)
+	g.limit = depthLimit(len(g.sample))
+	for i := range g.features {
+		g.features[i] = i
+	}
+	for i := range g.pool {
+		g.pool[i] = int32(i)
+	}
+	trees := make([][]node, cfg.Trees)
+	for t := range trees {
+		trees[t] = g.tree()
+	}
+	return newForest(features, len(g.sample), g.medians, trees), nil
+}
+
+type grower struct {
+	rng     *rand.Rand
+	points  [][]float64
+	medians []float64
+	limit   int
+
+	pool     []int32   // all points, in the order of the last draws
+	values   []float32 // of the sample, point by point
+	sample   []int32   // points of the sample, those of a node side by side
+	features []int     // in the order of the last draws
+	nodes    []node
+}
+
+func (g *grower) tree() []node {
+	width := len(g.features)
+	for i := range g.sample {
+		j := i + g.rng.IntN(len(g.pool)-i)
+		g.pool[i], g.pool[j] = g.pool[j], g.pool[i]
+		fill(g.values[i*width:][:width], g.points[g.pool[i]], g.medians)
+		g.sample[i] = int32(i)
+	}
+	g.nodes = g.nodes[:0]
+	g.grow(g.sample, 0)
+	return slices.Clone(g.nodes)
+}
+
+// grow appends the subtree of the given points.
+func (g *grower) grow(sample []int32, depth int) {
+	at := len(g.nodes)
+	g.nodes = append(g.nodes, node{feature: -1, points: len(sample)})
+	if depth >= g.limit || len(sample) < 2 {
+		return
+	}
+	feature, lo, hi, ok := g.draw(sample)
+	if !ok {
+		return
+	}
+	threshold := below(float64(lo) + g.rng.Float64()*(float64(hi)-float64(lo)))
+	if threshold >= hi {
+		threshold = lo
+	}
+	left := g.partition(sample, feature, threshold)
+	g.grow(sample[:left], depth+1)
+	right := len(g.nodes)
+	g.grow(sample[left:], depth+1)
+	g.nodes[at].feature, g.nodes[at].threshold, g.nodes[at].right = feature, threshold, right
+}
+
+// draw draws features until one is not constant in the sample.
+func (g *grower) draw(sample []int32) (feature int, lo, hi float32, ok bool) {
+	width := len(g.features)
+	for left := width; left > 0; left-- {
+		j := g.rng.IntN(left)
+		feature = g.features[j]
+		g.features[j], g.features[left-1] = g.features[left-1], feature
+		lo = g.values[int(sample[0])*width+feature]
+		hi = lo
+		for _, s := range sample[1:] {
+			v := g.values[int(s)*width+feature]
+			lo, hi = min(lo, v), max(hi, v)
+		}
+		if hi > lo+minSpread {
+			return feature, lo, hi, true
+		}
+	}
+	return 0, 0, 0, false
+}
+
+// partition moves the points that go left to the front and returns their number.
+func (g *grower) partition(sample []int32, feature int, threshold float32) int {
+	width, i, j := len(g.features), 0, len(sample)
+	for i < j {
+		if g.values[int(sample[i])*width+feature] <= threshold {
+			i++
+		} else {
+			j--
+			sample[i], sample[j] = sample[j], sample[i]
+		}
+	}
+	return i
+}
+
+// below is the largest float32 that is not above v. The float32 values at most v
+// are exactly those at most below(v), so thresholds lose nothing by it.
+func below(v float64) float32 {
+	f := float32(v)
+	if float64(f) > v {
+		f = math.Nextafter32(f, float32(math.Inf(-1)))
+	}
+	return f
+}
+
+// fill converts a point to what trees compare.
+func fill(dst []float32, point, medians []float64) {
+	for i, v := range point {
+		if v != v {
+			v = medians[i]
+		}
+		dst[i] = float32(min(max(v, -math.MaxFloat32), math.MaxFloat32))
+	}
+}
+
+// medians returns the median of each feature, 0 where all values are missing.
+func medians(points [][]float64) []float64 {
+	m := make([]float64, len(points[0]))
+	column := make([]float64, 0, len(points))
+	for i := range m {
+		column = sortedColumn(column[:0], points, i)
+		if n := len(column); n > 0 {
+			// Halved first, so that the sum of two large values stays finite.
+			m[i] = column[(n-1)/2]/2 + column[n/2]/2
+		}
+	}
+	return m
+}
+
+// sortedColumn appends the values of one feature that are not missing.
+func sortedColumn(dst []float64, points [][]float64, feature int) []float64 {
+	for _, p := range points {
+		if v := p[feature]; v == v {
+			dst = append(dst, v)
+		}
+	}
+	slices.Sort(dst)
+	return dst
+}

@@ -1,0 +1,180 @@
+package iforest
+
+import (
+	"fmt"
+	"math"
+)
+
+// Bounds of what a forest may be made of. They keep a model that was read from
+// elsewhere from claiming any amount of memory.
+const (
+	MaxTrees      = 1000
+	MaxSampleSize = 4096
+	MaxFeatures   = 4096
+)
+
+// Config says how a forest is grown. The paper found 100 trees of 256 points to
+// be enough for sets of any size.
+type Config struct {
+	Trees      int // 1 to MaxTrees; more make scores steadier and slower
+	SampleSize int // points a tree is grown from, 2 to MaxSampleSize
+}
+
+// DefaultConfig is the choice of the paper.
+var DefaultConfig = Config{Trees: 100, SampleSize: 256}
+
+// Validate reports the first setting that is out of bounds.
+func (c Config) Validate() error {
+	if c.Trees < 1 || c.Trees > MaxTrees {
+		return fmt.Errorf("trees must be 1 to %d, got %d", MaxTrees, c.Trees)
+	}
+	if c.SampleSize < 2 || c.SampleSize > MaxSampleSize {
+		return fmt.Errorf("sample size must be 2 to %d, got %d", MaxSampleSize, c.SampleSize)
+	}
+	return nil
+}
+
+// Forest is a fitted model. It is immutable and safe for concurrent use.
+//
+// Trees are kept as perfect binary trees in heap order, all in one array: the
+// children of split i are 2i+1 and 2i+2, so a walk needs neither links nor a test
+// for leaves. A leaf that lies higher than the last level is continued to the
+// left by splits that send everything there.
+type Forest struct {
+	features int
+	sample   int // points each tree was grown from
+	depth    int // levels of splits in each tree
+	trees    int
+
+	medians []float64 // stand in for missing values
+	splits  []split   // 2^depth-1 for each tree
+	leaves  []uint16  // 2^depth for each tree: an index of kinds and paths
+
+	// expected is the path length to be expected of a point that has come to a
+	// split, for explanations.
+	expected []float32
+
+	kinds []leafKind
+	paths []float64 // path length by kind
+}
+
+// split sends a point left when its value is at most the threshold.
+type split struct {
+	threshold float32
+	feature   uint32
+}
+
+// through marks a split that only leads on to a leaf. Values are finite, so no
+// true split has this threshold.
+var through = split{threshold: float32(math.Inf(1))}
+
+// leafKind tells leaves apart as far as path lengths go.
+type leafKind struct {
+	depth, points int
+}
+
+// node is a tree in the form in which it is grown and stored: in preorder, the
+// left child right after its parent.
+type node struct {
+	feature   int // negative for a leaf
+	threshold float32
+	right     int // index of the right child
+	points    int // how many points of the sample came here
+}
+
+// Features is the number of values in a point.
+func (f *Forest) Features() int { return f.features }
+
+// SampleSize is the number of points that each tree was grown from: that of the
+// configuration, or all points if there were fewer.
+func (f *Forest) SampleSize() int { return f.sample }
+
+// newForest packs trees of the given sample size.
+func newForest(features, sample int, medians []float64, trees [][]node) *Forest {
+	f := &Forest{
+		features: features, sample: sample, depth: depthLimit(sample), trees: len(trees), medians: medians,
+	}
+	splits, leaves := f.perTree()
+	f.splits = make([]split, splits*f.trees)
+	f.leaves = make([]uint16, leaves*f.trees)
+	f.expected = make([]float32, splits*f.trees)
+	kinds := map[leafKind]uint16{}
+	for t, nodes := range trees {
+		p := packer{
+			forest: f, nodes: nodes, kinds: kinds,
+			splits: f.splits[t*splits:][:splits], leaves: f.leaves[t*leaves:][:leaves], expected: f.expected[t*splits:][:splits],
+		}
+		p.pack(0, 0, 0)
+	}
+	return f
+}
+
+func (f *Forest) perTree() (splits, leaves int) {
+	return 1<<f.depth - 1, 1 << f.depth
+}
+
+type packer struct {
+	forest   *Forest
+	nodes    []node
+	kinds    map[leafKind]uint16
+	splits   []split
+	leaves   []uint16
+	expected []float32
+}
+
+// pack places node n at place at of the heap and returns the path length to be
+// expected there.
+func (p *packer) pack(n, at, depth int) float64 {
+	nd := p.nodes[n]
+	if nd.feature < 0 {
+		return p.packLeaf(at, leafKind{depth: depth, points: nd.points})
+	}
+	p.splits[at] = split{threshold: nd.threshold, feature: uint32(nd.feature)}
+	left, right := p.nodes[n+1].points, p.nodes[nd.right].points
+	mean := (float64(left)*p.pack(n+1, 2*at+1, depth+1) + float64(right)*p.pack(nd.right, 2*at+2, depth+1)) / float64(left+right)
+	p.expected[at] = float32(mean)
+	return mean
+}
+
+func (p *packer) packLeaf(at int, kind leafKind) float64 {
+	f := p.forest
+	k, ok := p.kinds[kind]
+	if !ok {
+		k = uint16(len(f.kinds))
+		p.kinds[kind] = k
+		f.kinds = append(f.kinds, kind)
+		f.paths = append(f.paths, float64(kind.depth)+averagePath(kind.points))
+	}
+	for ; at < len(p.splits); at = 2*at + 1 {
+		p.splits[at] = through
+		p.expected[at] = float32(f.paths[k])
+	}
+	p.leaves[at-len(p.splits)] = k
+	return f.paths[k]
+}
+
+// depthLimit is the average height of a tree of n points; beyond it a tree would
+// only tell normal points apart.
+func depthLimit(n int) int {
+	depth := 0
+	for 1<<depth < n {
+		depth++
+	}
+	return depth
+}
+
+// averagePath is the expected depth of an unsuccessful search in a binary search
+// tree of n keys (equation 1 of the paper), which is what remains below a leaf of
+// n points. The harmonic number in it is estimated by a logarithm, as in
+// scikit-learn, but for n = 2, where the estimate is far off: 0.15 instead of 1.
+func averagePath(n int) float64 {
+	switch {
+	case n <= 1:
+		return 0
+	case n == 2:
+		return 1
+	}
+	const euler = 0.57721566490153286060651209008240243
+	m := float64(n)
+	return 2*(math.Log(m-1)+euler) - 2*(m-1)/m
+}

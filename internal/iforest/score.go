@@ -1,0 +1,157 @@
+package iforest
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// narrow is the number of features up to which scoring does not allocate.
+const narrow = 32
+
+// Score tells how unusual a point is, within (0, 1). The point must have as many
+// values as those the forest was fitted on. Score does not allocate for points of
+// up to 32 values.
+func (f *Forest) Score(point []float64) float64 {
+	var buf [narrow]float32
+	return f.score(f.row(&buf, point))
+}
+
+// row converts a point for the walk.
+func (f *Forest) row(buf *[narrow]float32, point []float64) []float32 {
+	if len(point) != f.features {
+		panic(fmt.Sprintf("BUG: iforest: a point of %d values for a forest of %d", len(point), f.features))
+	}
+	row := buf[:]
+	if f.features > narrow {
+		row = make([]float32, f.features)
+	}
+	fill(row, point, f.medians)
+	return row
+}
+
+func (f *Forest) score(row []float32) float64 {
+	c := averagePath(f.sample)
+	if c == 0 {
+		return 0.5 // grown from a single point: nothing stands out
+	}
+	return math.Exp2(-f.pathLength(row) / c)
+}
+
+// pathLength is the mean over the trees of the depth at which the point ends.
+// Four trees are walked side by side, so that the processor does not wait for one
+// comparison before it begins the next.
+func (f *Forest) pathLength(row []float32) float64 {
+	splits, leaves := f.perTree()
+	var sum float64
+	t := 0
+	for ; t+4 <= f.trees; t += 4 {
+		s := f.splits[t*splits:][:4*splits]
+		s0, s1, s2, s3 := s[:splits], s[splits:][:splits], s[2*splits:][:splits], s[3*splits:][:splits]
+		var i0, i1, i2, i3 int
+		for range f.depth {
+			i0 = next(s0[i0], row, i0)
+			i1 = next(s1[i1], row, i1)
+			i2 = next(s2[i2], row, i2)
+			i3 = next(s3[i3], row, i3)
+		}
+		l := f.leaves[t*leaves:][:4*leaves]
+		sum += f.paths[l[i0-splits]]
+		sum += f.paths[l[leaves+i1-splits]]
+		sum += f.paths[l[2*leaves+i2-splits]]
+		sum += f.paths[l[3*leaves+i3-splits]]
+	}
+	for ; t < f.trees; t++ {
+		s := f.splits[t*splits:][:splits]
+		i := 0
+		for range f.depth {
+			i = next(s[i], row, i)
+		}
+		sum += f.paths[f.leaves[t*leaves+i-splits]]
+	}
+	return sum / float64(f.trees)
+}
+
+// next is the child of split i that the row goes to.
+func next(s split, row []float32, i int) int {
+	right := 0
+	if row[s.feature] > s.threshold {
+		right = 1
+	}
+	return 2*i + 1 + right
+}
+
+// Explain says which features made a point unusual. At each split on the way of
+// the point the path length still to be expected changes; the fall is credited to
+// the feature of the split. Credits are in steps, averaged over the trees: a large
+// one makes the point more unusual, a negative one more usual. Together they are
+// the gap between the expected path length of the sample and that of the point.
+//
+// Explain fills credits, which must be as long as the point, and returns it.
+func (f *Forest) Explain(point, credits []float64) []float64 {
+	var buf [narrow]float32
+	row := f.row(&buf, point)
+	clear(credits)
+	splits, leaves := f.perTree()
+	for t := range f.trees {
+		s, e := f.splits[t*splits:][:splits], f.expected[t*splits:][:splits]
+		i := 0
+		for range f.depth {
+			if s[i] == through {
+				break
+			}
+			child := next(s[i], row, i)
+			after := 0.0
+			if child < splits {
+				after = float64(e[child])
+			} else {
+				after = f.paths[f.leaves[t*leaves+child-splits]]
+			}
+			credits[s[i].feature] += float64(e[i]) - after
+			i = child
+		}
+	}
+	for i := range credits {
+		credits[i] /= float64(f.trees)
+	}
+	return credits
+}
+
+// Shares turns credits into shares of what made a point unusual: negative credits
+// count as none, and the shares add up to 1, or all are 0 if nothing did. It
+// changes credits in place and returns it.
+func Shares(credits []float64) []float64 {
+	var sum float64
+	for i, c := range credits {
+		credits[i] = max(c, 0)
+		sum += credits[i]
+	}
+	for i := range credits {
+		if sum > 0 {
+			credits[i] /= sum
+		}
+	}
+	return credits
+}
+
+// Threshold is the score above which a point counts as anomalous if contamination,
+// within (0, 0.5], is the share of anomalies among the points that have the given
+// scores. It interpolates linearly between scores, as scikit-learn does. Threshold
+// sorts scores.
+func Threshold(scores []float64, contamination float64) float64 {
+	slices.Sort(scores)
+	return quantile(scores, 1-contamination)
+}
+
+// quantile interpolates linearly between sorted values; NaN if there are none.
+func quantile(sorted []float64, q float64) float64 {
+	if len(sorted) == 0 {
+		return math.NaN()
+	}
+	at := q * float64(len(sorted)-1)
+	i := min(int(at), len(sorted)-1)
+	if i == len(sorted)-1 {
+		return sorted[i]
+	}
+	return sorted[i] + (at-float64(i))*(sorted[i+1]-sorted[i])
+}

@@ -1,0 +1,76 @@
+package iforest_test
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"buildmon/internal/iforest"
+)
+
+// cloud is n points of normal distribution.
+func cloud(n, features int, seed uint64) [][]float64 {
+	rng := rand.New(rand.NewPCG(seed, 0))
+	points := make([][]float64, n)
+	for i := range points {
+		points[i] = make([]float64, features)
+		for j := range points[i] {
+			points[i][j] = rng.NormFloat64()
+		}
+	}
+	return points
+}
+
+func fit(tb testing.TB, points [][]float64, seed uint64) *iforest.Forest {
+	tb.Helper()
+	f, err := iforest.Fit(points, iforest.DefaultConfig, rand.New(rand.NewPCG(seed, 0)))
+	require.NoError(tb, err)
+	return f
+}
+
+func BenchmarkFit(b *testing.B) {
+	for _, bench := range []struct {
+		name           string
+		rows, features int
+	}{{"256x5", 256, 5}, {"2048x5", 2048, 5}, {"2048x15", 2048, 15}} {
+		b.Run(bench.name, func(b *testing.B) {
+			points := cloud(bench.rows, bench.features, 1)
+			b.ReportAllocs()
+			for b.Loop() {
+				fit(b, points, 1)
+			}
+		})
+	}
+}
+
+func BenchmarkScore(b *testing.B) {
+	for _, bench := range []struct {
+		name     string
+		features int
+	}{{"5", 5}, {"15", 15}} {
+		b.Run(bench.name, func(b *testing.B) {
+			points := cloud(4096, bench.features, 1)
+			f := fit(b, points, 1)
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				f.Score(points[i&4095])
+				i++
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+		})
+	}
+}
+
+func BenchmarkExplain(b *testing.B) {
+	points := cloud(4096, 5, 1)
+	f := fit(b, points, 1)
+	credits := make([]float64, 5)
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		f.Explain(points[i&4095], credits)
+		i++
+	}
+}
