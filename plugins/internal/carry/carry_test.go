@@ -1,0 +1,142 @@
+package carry_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/redpanda-data/benthos/v4/public/bloblang"
+	"github.com/redpanda-data/benthos/v4/public/service"
+	"github.com/stretchr/testify/require"
+
+	"buildmon/internal/reading"
+	"buildmon/plugins/internal/carry"
+)
+
+const wire = `{"sensor_id":"s","temperature":20,"timestamp":"2026-01-05T09:30:00Z"}`
+
+func decoder() *carry.Decoder {
+	return carry.NewDecoder(func() time.Time { return time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC) })
+}
+
+func TestBatchDecodesOnce(t *testing.T) {
+	batch := service.MessageBatch{service.NewMessage([]byte(wire))}
+	first := decoder().Batch(batch)
+	require.NoError(t, first[0].Err)
+	require.Equal(t, "s", first[0].Reading.SensorID)
+
+	later := batch.Copy() // as the host hands it on
+	require.Same(t, first[0].Reading, decoder().Batch(later)[0].Reading)
+}
+
+func TestBatchDecodesAgainWhatWasChanged(t *testing.T) {
+	change := map[string]func(*testing.T, *service.Message) *service.Message{
+		"bytes": func(_ *testing.T, m *service.Message) *service.Message {
+			m.SetBytes([]byte(`{"sensor_id":"t","temperature":20,"timestamp":"2026-01-05T09:30:00Z"}`))
+			return m
+		},
+		"structured": func(t *testing.T, m *service.Message) *service.Message {
+			v, err := m.AsStructuredMut()
+			require.NoError(t, err)
+			v.(map[string]any)["sensor_id"] = "t"
+			m.SetStructuredMut(v)
+			return m
+		},
+		"mapping": func(t *testing.T, m *service.Message) *service.Message {
+			exec, err := bloblang.Parse(`root = this
+root.sensor_id = "t"`)
+			require.NoError(t, err)
+			mapped, err := m.BloblangQuery(exec)
+			require.NoError(t, err)
+			return mapped
+		},
+	}
+	for name, fn := range change {
+		t.Run(name, func(t *testing.T) {
+			batch := service.MessageBatch{service.NewMessage([]byte(wire))}
+			decoder().Batch(batch)
+			batch[0] = fn(t, batch[0])
+			require.Equal(t, "t", decoder().Batch(batch)[0].Reading.SensorID)
+		})
+	}
+}
+
+func TestBatchMarksDeadLettersUntilTheyAreMended(t *testing.T) {
+	batch := service.MessageBatch{service.NewMessage([]byte(`{"sensor_id":"s"}`)), service.NewMessage([]byte(wire))}
+	items := decoder().Batch(batch)
+	var refused *reading.Error
+	require.ErrorAs(t, items[0].Err, &refused)
+	require.Equal(t, reading.MissingTimestamp, refused.Reason)
+	require.NoError(t, items[1].Err)
+	kind, _ := batch[0].MetaGet(carry.MetaKind)
+	reason, _ := batch[0].MetaGet(carry.MetaReason)
+	require.Equal(t, []string{carry.KindDeadLetter, "missing_timestamp"}, []string{kind, reason})
+
+	require.ErrorAs(t, decoder().Batch(batch)[0].Err, &refused)
+	batch[0].SetBytes([]byte(wire))
+	require.NotNil(t, decoder().Batch(batch)[0].Reading)
+	_, marked := batch[0].MetaGet(carry.MetaKind)
+	require.False(t, marked)
+}
+
+func TestBatchTakesTheErrorOfAnEarlierProcessor(t *testing.T) {
+	msg := service.NewMessage([]byte(wire))
+	msg.SetError(errors.New("mapping failed"))
+	items := decoder().Batch(service.MessageBatch{msg})
+	require.EqualError(t, items[0].Err, "mapping failed")
+	require.Nil(t, items[0].Reading)
+}
+
+func TestNewReadingIsNotDecodedAgain(t *testing.T) {
+	r := &reading.Reading{SensorID: "s", Time: time.Date(2026, 1, 5, 9, 30, 0, 0, time.UTC), Values: reading.Absent()}
+	batch := service.MessageBatch{carry.NewReading(r)}
+	require.Same(t, r, decoder().Batch(batch)[0].Reading)
+	raw, err := batch[0].AsBytes()
+	require.NoError(t, err)
+	require.JSONEq(t, `{"sensor_id":"s","timestamp":"2026-01-05T09:30:00Z"}`, string(raw))
+}
+
+func TestDeriveKeepsMetadataAndCarriesItsValue(t *testing.T) {
+	from := service.NewMessage([]byte(wire))
+	from.MetaSetMut(carry.MetaTopic, "sensors")
+	value := &struct{ n int }{7}
+	msg := carry.Derive(from, carry.KindAnomaly, []byte(`{"score":1}`), value)
+
+	kind, got := carry.Derived(msg.Copy())
+	require.Equal(t, carry.KindAnomaly, kind)
+	require.Same(t, value, got)
+	topic, _ := msg.MetaGet(carry.MetaTopic)
+	require.Equal(t, "sensors", topic)
+	require.Nil(t, decoder().Batch(service.MessageBatch{msg})[0].Reading)
+
+	msg.SetBytes([]byte(`{"score":0}`))
+	kind, got = carry.Derived(msg)
+	require.Equal(t, carry.KindAnomaly, kind)
+	require.Nil(t, got, "the value no longer says what the message says")
+
+	kind, _ = carry.Derived(from)
+	require.Empty(t, kind)
+}
+
+func TestLanes(t *testing.T) {
+	message := func(partition, offset, epoch int) *service.Message {
+		m := service.NewMessage([]byte(wire))
+		m.MetaSetMut(carry.MetaTopic, "sensors")
+		m.MetaSetMut(carry.MetaPartition, partition)
+		m.MetaSetMut(carry.MetaOffset, offset)
+		m.MetaSetMut(carry.MetaEpoch, epoch)
+		return m
+	}
+	batch := service.MessageBatch{message(1, 7, 1), message(0, 3, 1), message(1, 8, 1), service.NewMessage([]byte(wire)), message(1, 9, 2)}
+	require.Equal(t, "sensors/1/7", carry.Position(batch[0]))
+	require.Empty(t, carry.Position(batch[3]))
+
+	var order []carry.Lane
+	var all [][]int
+	require.NoError(t, carry.ByLane(decoder().Batch(batch), func(lane carry.Lane, indices []int) error {
+		order, all = append(order, lane), append(all, indices)
+		return nil
+	}))
+	require.Equal(t, []carry.Lane{{Name: "sensors/1", Epoch: "1"}, {Name: "sensors/0", Epoch: "1"}, {}, {Name: "sensors/1", Epoch: "2"}}, order)
+	require.Equal(t, [][]int{{0, 2}, {1}, {3}, {4}}, all)
+}
