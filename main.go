@@ -10,6 +10,7 @@ import (
 	_ "github.com/redpanda-data/benthos/v4/public/components/io"
 	_ "github.com/redpanda-data/benthos/v4/public/components/pure"
 
+	"buildmon/internal/command/app"
 	_ "buildmon/plugins/all"
 )
 
@@ -17,9 +18,6 @@ import (
 var version, dateBuilt string
 
 func main() {
-	service.RunCLI(context.Background(),
-		service.CLIOptSetVersion(version, dateBuilt),
-		service.CLIOptSetBinaryName("buildmon"),
-		service.CLIOptSetProductName("buildmon"),
-	)
+	version, dateBuilt := app.Version(version, dateBuilt)
+	service.RunCLI(context.Background(), app.Options(version, dateBuilt)...)
 }
