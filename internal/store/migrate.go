@@ -21,8 +21,9 @@ var migrations embed.FS
 // schemaTable is where the version of the schema is noted.
 const schemaTable = "buildmon_schema_version"
 
-// minServer is the first server version with NULLS NOT DISTINCT.
-const minServer = 150000
+// MinServer is the first server version with NULLS NOT DISTINCT, as the server
+// setting server_version_num has it.
+const MinServer = 150000
 
 // migrate brings the schema of the database to the version that this program
 // knows. Processes that start together wait for each other.
@@ -31,8 +32,8 @@ func migrate(ctx context.Context, pool *pgxpool.Pool) error {
 	if err := pool.QueryRow(ctx, "SELECT current_setting('server_version_num')::int").Scan(&server); err != nil {
 		return fmt.Errorf("asking postgres for its version: %w", err)
 	}
-	if server < minServer {
-		return fmt.Errorf("postgres has version %d.%d, at least %d is needed", server/10000, server%10000, minServer/10000)
+	if server < MinServer {
+		return fmt.Errorf("postgres has version %d.%d, at least %d is needed", server/10000, server%10000, MinServer/10000)
 	}
 	db := stdlib.OpenDBFromPool(pool)
 	defer db.Close()
@@ -50,8 +51,7 @@ func migrate(ctx context.Context, pool *pgxpool.Pool) error {
 	if err != nil {
 		return err
 	}
-	sources := provider.ListSources()
-	known := sources[len(sources)-1].Version
+	known := KnownSchema()
 	switch current, err := SchemaVersion(ctx, pool); {
 	case err != nil:
 		return err
@@ -64,6 +64,20 @@ func migrate(ctx context.Context, pool *pgxpool.Pool) error {
 		return fmt.Errorf("migrating the schema to version %d: %w", known, err)
 	}
 	return nil
+}
+
+// KnownSchema is the version of the schema that this program writes to and
+// brings older ones to.
+func KnownSchema() int64 {
+	files, err := fs.Glob(migrations, "migrations/*.sql") // sorted
+	if err != nil || len(files) == 0 {
+		panic("BUG: no migrations are embedded")
+	}
+	version, err := goose.NumericComponent(files[len(files)-1])
+	if err != nil {
+		panic("BUG: " + err.Error())
+	}
+	return version
 }
 
 // SchemaVersion returns the version of the schema in the database, 0 when
