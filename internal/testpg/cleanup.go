@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -30,6 +31,14 @@ func init() {
 	}
 }
 
+// lifelines are the pipes to the watchers, kept here because the garbage
+// collector closes a file that nobody refers to, which a watcher takes for the
+// end of this process.
+var lifelines struct {
+	sync.Mutex
+	pipes []io.Closer
+}
+
 // cleanUpAfterExit sees to it that the server in dir, if any, is stopped and dir
 // removed when this process has ended.
 func cleanUpAfterExit(dir string) error {
@@ -40,12 +49,16 @@ func cleanUpAfterExit(dir string) error {
 	cmd := exec.Command(self)
 	cmd.Env = append(os.Environ(), watchEnv+"="+dir)
 	// The pipe stays open, unused, until the end of this process closes it.
-	if _, err := cmd.StdinPipe(); err != nil {
+	pipe, err := cmd.StdinPipe()
+	if err != nil {
 		return fmt.Errorf("watching over %s: %w", dir, err)
 	}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("watching over %s: %w", dir, err)
 	}
+	lifelines.Lock()
+	lifelines.pipes = append(lifelines.pipes, pipe)
+	lifelines.Unlock()
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +47,21 @@ func TestNewGivesEachTestItsOwnDatabase(t *testing.T) {
 	require.NotEqual(t, one, two)
 	left := query(t, testpg.New(t), fmt.Sprintf("SELECT count(*)::text FROM pg_database WHERE datname IN ('%s', '%s')", one, two))
 	require.Equal(t, "0", left)
+}
+
+// The server stays for as long as the process, whatever the garbage collector
+// finds unused.
+func TestServerOutlivesGarbageCollection(t *testing.T) {
+	dsn := testpg.New(t)
+	conn, err := pgx.Connect(t.Context(), dsn)
+	require.NoError(t, err)
+	defer conn.Close(t.Context())
+	for range 2 { // a finalizer runs after the first and frees in the second
+		runtime.GC()
+	}
+	// Longer than a stop takes, so that one under way is noticed.
+	_, err = conn.Exec(t.Context(), "SELECT pg_sleep(0.5)")
+	require.NoError(t, err)
 }
 
 func TestServerKeepsCommitsWhenKilled(t *testing.T) {
