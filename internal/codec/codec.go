@@ -26,6 +26,14 @@ func AppendFloat(b []byte, v float64) []byte {
 	return binary.LittleEndian.AppendUint64(b, math.Float64bits(v))
 }
 
+// AppendBool appends a yes or no.
+func AppendBool(b []byte, v bool) []byte {
+	if v {
+		return append(b, 1)
+	}
+	return append(b, 0)
+}
+
 // AppendString appends a text and its length.
 func AppendString(b []byte, s string) []byte { return append(AppendUint(b, uint64(len(s))), s...) }
 
@@ -75,6 +83,15 @@ func (r *Reader) Float() float64 {
 		return 0
 	}
 	return math.Float64frombits(binary.LittleEndian.Uint64(b))
+}
+
+// Bool reads what AppendBool wrote.
+func (r *Reader) Bool() bool {
+	b := r.take(1)
+	if b != nil && b[0] > 1 {
+		r.Fail("a yes or no in it is %d", b[0])
+	}
+	return b != nil && b[0] == 1
 }
 
 // String reads what AppendString wrote.

@@ -16,8 +16,9 @@ func written() []byte {
 	b = codec.AppendInt(b, math.MinInt64)
 	b = codec.AppendFloat(b, -0.1)
 	b = codec.AppendFloat(b, math.NaN())
-	b = codec.AppendString(b, "Büro")
-	return b
+	b = codec.AppendBool(b, true)
+	b = codec.AppendBool(b, false)
+	return codec.AppendString(b, "Büro")
 }
 
 func TestReaderReturnsWhatWasWritten(t *testing.T) {
@@ -26,6 +27,8 @@ func TestReaderReturnsWhatWasWritten(t *testing.T) {
 	assert.Equal(t, int64(math.MinInt64), r.Int())
 	assert.Equal(t, -0.1, r.Float())
 	assert.True(t, math.IsNaN(r.Float()))
+	assert.True(t, r.Bool())
+	assert.False(t, r.Bool())
 	assert.Equal(t, "Büro", r.String())
 	require.NoError(t, r.Close())
 }
@@ -52,10 +55,18 @@ func TestReaderStaysAtTheFirstError(t *testing.T) {
 		r.Int()
 		r.Float()
 		r.Float()
+		r.Bool()
+		r.Bool()
 		_ = r.String()
 		assert.False(t, r.OK())
 		require.EqualError(t, r.Close(), "it ends too early", "%d bytes", n)
 	}
+}
+
+func TestReaderRefusesABoolThatIsNone(t *testing.T) {
+	r := codec.NewReader(append(codec.AppendHeader(nil, "test", 3), 2), "test", 3)
+	assert.False(t, r.Bool())
+	require.EqualError(t, r.Close(), "a yes or no in it is 2")
 }
 
 func TestReaderLenIsBoundedByWhatFollows(t *testing.T) {

@@ -1,12 +1,13 @@
 package percentile
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"time"
+
+	"buildmon/internal/recent"
 )
 
 const (
@@ -24,6 +25,9 @@ const (
 	// MaxGroups is how many groups a learner keeps. A new one beyond it makes the
 	// learner forget the half that has been silent longest.
 	MaxGroups = 100_000
+
+	// MaxHistory is the longest history.
+	MaxHistory = 366 * 24 * time.Hour
 )
 
 // Config says what is usual.
@@ -75,6 +79,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("refresh_interval must be positive, got %s", c.Refresh)
 	case c.History < c.Refresh:
 		return fmt.Errorf("history %s must not be shorter than refresh_interval %s", c.History, c.Refresh)
+	case c.History > MaxHistory:
+		return fmt.Errorf("history must be at most %s, got %s", MaxHistory, c.History)
 	case c.MinSamples < 2:
 		return fmt.Errorf("min_samples must be at least 2, got %d", c.MinSamples)
 	case c.MaxSamples < c.MinSamples:
@@ -109,16 +115,13 @@ func (f *Finding) Above() bool { return f.Value > f.High }
 // A Learner is not safe for concurrent use.
 type Learner struct {
 	cfg    Config
-	groups map[string]*group
-	now    int64 // latest event time of any group, in microseconds
-	swept  int64
-	sorted []float64 // scratch of learn
+	groups *recent.Map[group]
+	sorted []float64 // scratch of refresh
 }
 
-type group struct {
-	last   int64
-	series []series
-}
+// group is what is known of the metrics of a group, in the order of the
+// configuration.
+type group []series
 
 type series struct {
 	sample
@@ -140,11 +143,13 @@ func New(cfg Config) *Learner {
 	if err := cfg.Validate(); err != nil {
 		panic("BUG: " + err.Error())
 	}
-	return &Learner{cfg: cfg, groups: map[string]*group{}}
+	return &Learner{cfg: cfg, groups: recent.New[group](forgetAfter*cfg.History, MaxGroups)}
 }
 
+func (l *Learner) fresh() group { return make(group, len(l.cfg.Metrics)) }
+
 // Groups is the number of groups that are known.
-func (l *Learner) Groups() int { return len(l.groups) }
+func (l *Learner) Groups() int { return l.groups.Len() }
 
 // Observe judges the values of one reading by what the group has learned so far,
 // and then learns from them. It appends what it finds to found, in the order of
@@ -153,17 +158,12 @@ func (l *Learner) Groups() int { return len(l.groups) }
 // than the history is judged and not learned.
 func (l *Learner) Observe(key []byte, at time.Time, values []float64, found []Finding) (_ []Finding, learning int) {
 	micros := at.UnixMicro()
-	l.now = max(l.now, micros)
-	g := l.groups[string(key)]
-	if g == nil {
-		g = l.add(string(key))
-	}
-	g.last = max(g.last, micros)
+	g := *l.groups.Get(key, micros, l.fresh)
 	for m, v := range values {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			continue
 		}
-		s := &g.series[m]
+		s := &g[m]
 		if !s.learned {
 			learning++
 		} else if v > s.top {
@@ -235,38 +235,4 @@ func Of(sorted []float64, percent float64) float64 {
 	// Not a+(b-a)*f, which overflows for values of both signs.
 	f := rank - float64(i)
 	return sorted[i]*(1-f) + sorted[i+1]*f
-}
-
-func (l *Learner) add(key string) *group {
-	if history := l.cfg.History.Microseconds(); l.now-l.swept >= history {
-		l.swept = l.now
-		for k, g := range l.groups {
-			if l.now-g.last > forgetAfter*history {
-				delete(l.groups, k)
-			}
-		}
-	}
-	if len(l.groups) >= MaxGroups {
-		l.forgetHalf()
-	}
-	g := &group{series: make([]series, len(l.cfg.Metrics))}
-	l.groups[key] = g
-	return g
-}
-
-func (l *Learner) forgetHalf() {
-	keys := l.keys()
-	slices.SortStableFunc(keys, func(a, b string) int { return cmp.Compare(l.groups[a].last, l.groups[b].last) })
-	for _, k := range keys[:len(keys)/2] {
-		delete(l.groups, k)
-	}
-}
-
-func (l *Learner) keys() []string {
-	keys := make([]string, 0, len(l.groups))
-	for k := range l.groups {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

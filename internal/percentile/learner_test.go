@@ -72,6 +72,7 @@ func TestConfigValidate(t *testing.T) {
 	f("lower_percentile 99 must be smaller than upper_percentile 99", func(c *percentile.Config) { c.Lower = 99 })
 	f("refresh_interval must be positive, got 0s", func(c *percentile.Config) { c.Refresh = 0 })
 	f("history 1m0s must not be shorter than refresh_interval 5m0s", func(c *percentile.Config) { c.History = time.Minute })
+	f("history must be at most 8784h0m0s, got 8785h0m0s", func(c *percentile.Config) { c.History = 8785 * time.Hour })
 	f("min_samples must be at least 2, got 1", func(c *percentile.Config) { c.MinSamples = 1 })
 	f("samples 99 must not be smaller than min_samples 100", func(c *percentile.Config) { c.MaxSamples = 99 })
 	f("margin must not be negative, got -0.1", func(c *percentile.Config) { c.Margin = -0.1 })
@@ -271,12 +272,11 @@ func TestLearnerDoesNotLearnWhatIsOlderThanTheHistory(t *testing.T) {
 func TestLearnerForgetsSilentGroups(t *testing.T) {
 	l := percentile.New(config(nil))
 	observe(l, "old", start, 20)
-	observe(l, "regular", start, 20)
-	for day := range 9 {
+	for day := range 15 { // seven histories of silence, found by the next sweep
 		observe(l, "regular", start.Add(time.Duration(day)*24*time.Hour), 20)
 	}
 	require.Equal(t, 2, l.Groups())
-	observe(l, "new", start.Add(9*24*time.Hour), 20)
+	observe(l, "new", start.Add(15*24*time.Hour), 20)
 	assert.Equal(t, 2, l.Groups())
 }
 

@@ -32,24 +32,18 @@ func (l *Learner) MarshalBinary() ([]byte, error) {
 	for _, m := range l.cfg.Metrics {
 		b = codec.AppendString(b, m)
 	}
-	b = codec.AppendInt(b, l.now)
-	b = codec.AppendInt(b, l.swept)
-	b = codec.AppendUint(b, uint64(len(l.groups)))
-	for _, key := range l.keys() {
-		g := l.groups[key]
-		b = codec.AppendString(b, key)
-		b = codec.AppendInt(b, g.last)
-		for i := range g.series {
-			b = g.series[i].append(b)
+	return l.groups.Append(b, func(b []byte, g *group) []byte {
+		for i := range *g {
+			b = (*g)[i].append(b)
 		}
-	}
-	return b, nil
+		return b
+	}), nil
 }
 
 func (s *series) append(b []byte) []byte {
 	b = codec.AppendInt(b, s.newest)
 	b = codec.AppendInt(b, s.refreshed)
-	b = codec.AppendUint(b, uint64(b2i(s.learned)))
+	b = codec.AppendBool(b, s.learned)
 	b = codec.AppendFloat(b, s.low)
 	b = codec.AppendFloat(b, s.high)
 	b = codec.AppendUint(b, s.seen)
@@ -62,13 +56,6 @@ func (s *series) append(b []byte) []byte {
 		last = v.at
 	}
 	return b
-}
-
-func b2i(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // UnmarshalBinary replaces all that was learned. Metrics that the configuration
@@ -84,32 +71,24 @@ func (l *Learner) UnmarshalBinary(data []byte) error {
 	for i := range metrics {
 		metrics[i] = slices.Index(l.cfg.Metrics, r.String())
 	}
-	now, swept := r.Int(), r.Int()
-	n := r.Len(2 + len(metrics)*minSeries)
-	groups := make(map[string]*group, n)
-	for ; n > 0 && r.OK(); n-- {
-		key := r.String()
-		g := &group{last: r.Int(), series: make([]series, len(l.cfg.Metrics))}
+	l.groups.Read(r, len(metrics)*minSeries, func(r *codec.Reader) group {
+		g := l.fresh()
 		for _, m := range metrics {
 			s := l.series(r)
 			if m >= 0 {
-				g.series[m] = s
-				g.series[m].limits = l.limits(m, s.low, s.high)
+				g[m] = s
+				g[m].limits = l.limits(m, s.low, s.high)
 			}
 		}
-		groups[key] = g
-	}
-	if err := r.Close(); err != nil {
-		return err
-	}
-	l.now, l.swept, l.groups = now, swept, groups
-	return nil
+		return g
+	})
+	return r.Close()
 }
 
 func (l *Learner) series(r *codec.Reader) series {
 	var s series
 	s.newest, s.refreshed = r.Int(), r.Int()
-	s.learned = r.Uint() == 1
+	s.learned = r.Bool()
 	s.low, s.high = r.Float(), r.Float()
 	s.seen = r.Uint()
 	level := r.Uint()

@@ -1,0 +1,201 @@
+package spike
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"buildmon/internal/recent"
+)
+
+const (
+	// MaxWindow bounds the window, whose cost is linear.
+	MaxWindow = 1000
+
+	// MaxSensors is how many sensors a detector keeps. A new one beyond it makes
+	// the detector forget the half that has been silent longest.
+	MaxSensors = 200_000
+
+	// ForgetAfter is how long a sensor may be silent before it is forgotten.
+	ForgetAfter = 7 * 24 * time.Hour
+
+	gapFactor    = 10 // median intervals that empty the window
+	worseFactor  = 2  // times as far off to report an open event again
+	returnFactor = 10 // windows within which a return ends an event
+	madToSigma   = 1.4826
+)
+
+// Config says what is sudden.
+type Config struct {
+	Metrics []Metric // in the order in which Observe gets their values
+	Window  int      // values to compare with, 2 to MaxWindow
+}
+
+// Metric says what a spike of one metric is. Delta or Deviations must be set; if
+// both are, either makes a spike.
+type Metric struct {
+	Name       string
+	Delta      float64 // distance from the median, in the unit of the metric; 0 for none
+	Deviations float64 // the same in robust standard deviations; 0 for none
+	Resolution float64 // least standard deviation; 0 for a hundredth of the median
+}
+
+// relativeResolution is the least standard deviation of a metric that has none
+// configured, as a share of the median of the window.
+const relativeResolution = 0.01
+
+// Validate says what is wrong with a configuration.
+func (c *Config) Validate() error {
+	if c.Window < 2 || c.Window > MaxWindow {
+		return fmt.Errorf("window must be between 2 and %d readings, got %d", MaxWindow, c.Window)
+	}
+	for _, m := range c.Metrics {
+		for _, f := range []struct {
+			name  string
+			value float64
+		}{{"deltas", m.Delta}, {"deviations", m.Deviations}, {"resolution", m.Resolution}} {
+			if !(f.value >= 0) || math.IsInf(f.value, 0) {
+				return fmt.Errorf("%s of %q must not be negative, got %v", f.name, m.Name, f.value)
+			}
+		}
+		if m.Delta == 0 && m.Deviations == 0 {
+			return fmt.Errorf("deltas or deviations of %q must be positive", m.Name)
+		}
+	}
+	return nil
+}
+
+// Finding is a sudden change.
+type Finding struct {
+	Metric   int // index into Config.Metrics
+	Value    float64
+	Median   float64       // of the window
+	Limit    float64       // how far from the median a spike begins
+	Min, Max float64       // of the window
+	Within   time.Duration // since the value before; 0 if the reading is late
+}
+
+// Distance is how far the value lies from the median of the window, at least
+// Limit.
+func (f *Finding) Distance() float64 { return min(math.Abs(f.Value-f.Median), math.MaxFloat64) }
+
+// Tally counts values that were not judged or learned as usual.
+type Tally struct {
+	Learning int // not judged: the window was not full
+	Late     int // not learned: not newer than the sensor's last one
+	Gaps     int // emptied the window, as they came long after the last one
+}
+
+// Detector judges values by the last ones of their sensor.
+//
+// A Detector is not safe for concurrent use.
+type Detector struct {
+	cfg     Config
+	sensors *recent.Map[sensor]
+	scratch []int64
+}
+
+// sensor is what is known of the metrics of a sensor, in the order of the
+// configuration.
+type sensor []series
+
+// New returns a detector that knows no sensor. It panics if the configuration
+// does not validate.
+func New(cfg Config) *Detector {
+	if err := cfg.Validate(); err != nil {
+		panic("BUG: " + err.Error())
+	}
+	return &Detector{cfg: cfg, sensors: recent.New[sensor](ForgetAfter, MaxSensors)}
+}
+
+func (d *Detector) fresh() sensor { return make(sensor, len(d.cfg.Metrics)) }
+
+// Sensors is the number of sensors that are known.
+func (d *Detector) Sensors() int { return d.sensors.Len() }
+
+// Observe judges the values of one reading by the windows of its sensor, and then
+// adds them. It appends what it finds to found, in the order of the metrics. A
+// value that is not finite is absent.
+func (d *Detector) Observe(id []byte, at time.Time, values []float64, found []Finding) ([]Finding, Tally) {
+	var tally Tally
+	micros := at.UnixMicro()
+	known := *d.sensors.Get(id, micros, d.fresh)
+	for m, v := range values {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			continue
+		}
+		if f, ok := d.observe(&known[m], m, micros, v, &tally); ok {
+			found = append(found, f)
+		}
+	}
+	return found, tally
+}
+
+func (d *Detector) observe(s *series, metric int, at int64, v float64, tally *Tally) (Finding, bool) {
+	if s.values == nil {
+		s.init(d.cfg.Window)
+	}
+	if s.n > 0 && at <= s.last {
+		tally.Late++
+		return d.late(s, metric, at, v)
+	}
+	before := s.last
+	if s.n > 1 && d.gap(s, at-before) {
+		tally.Gaps++
+		s.empty()
+	}
+	s.last = at
+	if s.n < len(s.values) {
+		tally.Learning++
+		s.push(at, v)
+		return Finding{}, false
+	}
+	f := d.judge(s, metric, v)
+	f.Within = time.Duration(at-before) * time.Microsecond
+	if f.Distance() < f.Limit {
+		s.calm(at, v)
+		return Finding{}, false
+	}
+	if !s.alarm(at, f, returnFactor*len(s.values)) {
+		return Finding{}, false
+	}
+	return f, true
+}
+
+// judge compares a value with a full window.
+func (d *Detector) judge(s *series, metric int, v float64) Finding {
+	c := &d.cfg.Metrics[metric]
+	median := s.median()
+	limit := math.MaxFloat64
+	if c.Delta > 0 {
+		limit = c.Delta
+	}
+	if c.Deviations > 0 {
+		least := c.Resolution
+		if least == 0 {
+			least = relativeResolution * math.Abs(median)
+		}
+		// The smallest number is for windows of zeros: equal values are no spike.
+		limit = min(limit, max(c.Deviations*max(madToSigma*s.mad(median), least), math.SmallestNonzeroFloat64))
+	}
+	return Finding{Metric: metric, Value: v, Median: median, Limit: limit, Min: s.sorted[0], Max: s.sorted[s.n-1]}
+}
+
+func (d *Detector) late(s *series, metric int, at int64, v float64) (Finding, bool) {
+	if s.reported != nil && at == s.reported.at && v == s.reported.Value {
+		return s.reported.Finding, true
+	}
+	if s.n < len(s.values) || at < s.times[s.head] || s.open() && at >= s.heldTimes[0] {
+		return Finding{}, false
+	}
+	f := d.judge(s, metric, v)
+	return f, f.Distance() >= f.Limit
+}
+
+// gap tells whether the values before a gap say nothing about what comes after.
+func (d *Detector) gap(s *series, gap int64) bool {
+	if gap <= gapFactor*s.shortest {
+		return false // the median is no shorter
+	}
+	return gap > gapFactor*s.interval(&d.scratch)
+}
