@@ -44,8 +44,10 @@ type Pane struct {
 
 // Without returns the pane that the members for which known is false would have
 // made. It asks once for each member, in order, so known may remember what it
-// was asked to take repetitions out. The pane itself is left as it is, and is
-// returned if nothing is known.
+// was asked to take repetitions out. Copies of a reading that disagree about
+// their group are in different panes: who keeps the first copy of a batch must
+// tell it from the others by its pointer, not by the order of panes. The pane
+// itself is left as it is, and is returned if nothing is known.
 func (p *Pane) Without(known func(*reading.Reading) bool) *Pane {
 	rest := make([]*reading.Reading, 0, len(p.Members))
 	for _, r := range p.Members {
