@@ -39,17 +39,17 @@ func (c DetectorConfig) Validate() error {
 	case c.Features < 1 || c.Features > MaxFeatures:
 		return fmt.Errorf("metrics must be 1 to %d, got %d", MaxFeatures, c.Features)
 	case c.RetrainInterval <= 0:
-		return fmt.Errorf("retrain interval must be positive, got %s", c.RetrainInterval)
+		return fmt.Errorf("retrain_interval must be positive, got %s", c.RetrainInterval)
 	case c.History < c.RetrainInterval:
-		return fmt.Errorf("history %s must not be smaller than retrain interval %s", c.History, c.RetrainInterval)
+		return fmt.Errorf("history %s must not be smaller than retrain_interval %s", c.History, c.RetrainInterval)
 	case c.MinSamples < 2:
-		return fmt.Errorf("min samples must be at least 2, got %d", c.MinSamples)
+		return fmt.Errorf("min_samples must be at least 2, got %d", c.MinSamples)
 	case c.MaxHistory < c.MinSamples:
-		return fmt.Errorf("max history %d must not be smaller than min samples %d", c.MaxHistory, c.MinSamples)
+		return fmt.Errorf("max_history %d must not be smaller than min_samples %d", c.MaxHistory, c.MinSamples)
 	case c.Contamination == 0 && !(c.Threshold > 0 && c.Threshold < 1):
 		return fmt.Errorf("threshold must be above 0 and below 1, got %v", c.Threshold)
 	case c.Contamination != 0 && c.Threshold != 0:
-		return fmt.Errorf("contamination %v and threshold %v exclude each other", c.Contamination, c.Threshold)
+		return fmt.Errorf("contamination %v and threshold %v exclude each other, set one of them", c.Contamination, c.Threshold)
 	case c.Contamination != 0 && !(c.Contamination > 0 && c.Contamination <= 0.5):
 		return fmt.Errorf("contamination must be above 0 and at most 0.5, got %v", c.Contamination)
 	}
@@ -63,12 +63,13 @@ type Band struct{ Low, High float64 }
 // Detector judges points of one group by a forest that it refits on a sample of
 // the group's past. It is not safe for concurrent use.
 //
-// Rows that score above the threshold stay in the sample but do not take part in
-// the next fit, so that a fault does not become normal by being learned. The
-// threshold however is taken from all rows: when a new state lasts for longer than
-// contamination allows, the threshold rises above it, its rows take part again,
-// and the detector adapts. With a fixed threshold it adapts once unusual rows are
-// more than half of the sample.
+// With contamination, rows that score above the threshold stay in the sample but
+// do not take part in the next fit, so that a fault does not become normal by
+// being learned. The threshold however is taken from all rows: when a new state
+// lasts for longer than contamination allows, the threshold rises above it, its
+// rows take part again, and the detector adapts. With a fixed threshold there is
+// no such balance, and to leave rows out would narrow what is usual from fit to
+// fit; so all rows take part.
 type Detector struct {
 	cfg    DetectorConfig
 	sample *sample
@@ -126,7 +127,7 @@ func (d *Detector) fit() {
 	usual := make([][]float64, 0, d.sample.rows)
 	d.sample.each(func(r *row) {
 		all = append(all, r.values)
-		if !r.unusual {
+		if !r.unusual || d.cfg.Contamination == 0 {
 			usual = append(usual, r.values)
 		}
 	})

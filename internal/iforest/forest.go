@@ -29,7 +29,7 @@ func (c Config) Validate() error {
 		return fmt.Errorf("trees must be 1 to %d, got %d", MaxTrees, c.Trees)
 	}
 	if c.SampleSize < 2 || c.SampleSize > MaxSampleSize {
-		return fmt.Errorf("sample size must be 2 to %d, got %d", MaxSampleSize, c.SampleSize)
+		return fmt.Errorf("samples must be 2 to %d, got %d", MaxSampleSize, c.SampleSize)
 	}
 	return nil
 }

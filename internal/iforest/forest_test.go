@@ -54,8 +54,8 @@ func TestFitRefuses(t *testing.T) {
 	f([][]float64{{1, 2}, {1}}, iforest.DefaultConfig, "point 1 has 1 values, want 2")
 	f(one, iforest.Config{Trees: 0, SampleSize: 256}, "trees must be 1 to 1000, got 0")
 	f(one, iforest.Config{Trees: 1001, SampleSize: 256}, "trees must be 1 to 1000, got 1001")
-	f(one, iforest.Config{Trees: 1, SampleSize: 1}, "sample size must be 2 to 4096, got 1")
-	f(one, iforest.Config{Trees: 1, SampleSize: 4097}, "sample size must be 2 to 4096, got 4097")
+	f(one, iforest.Config{Trees: 1, SampleSize: 1}, "samples must be 2 to 4096, got 1")
+	f(one, iforest.Config{Trees: 1, SampleSize: 4097}, "samples must be 2 to 4096, got 4097")
 }
 
 func TestScoreRanksAnOutlierFirst(t *testing.T) {

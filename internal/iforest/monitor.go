@@ -25,7 +25,7 @@ type MonitorConfig struct {
 // Validate reports the first setting that is out of bounds.
 func (c MonitorConfig) Validate() error {
 	if c.MaxGroups < 1 {
-		return fmt.Errorf("max groups must be positive, got %d", c.MaxGroups)
+		return fmt.Errorf("max_groups must be positive, got %d", c.MaxGroups)
 	}
 	return c.Detector.Validate()
 }

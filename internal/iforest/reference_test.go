@@ -113,6 +113,18 @@ func TestAUROCEqualsScikitLearn(t *testing.T) {
 	}
 }
 
+// A floor on the committed set, for whoever has no other: ten seeds give 0.949 to 0.968.
+func TestAUROCOfOfficeHasAFloor(t *testing.T) {
+	file, err := os.Open(filepath.Join("testdata", "office.csv"))
+	require.NoError(t, err)
+	defer func() { _ = file.Close() }()
+	points, labels := labelled(t, file)
+	for seed := range uint64(10) {
+		got := auroc(scoresOf(fit(t, points, seed), points), labels)
+		require.Greater(t, got, 0.94, "seed %d", seed)
+	}
+}
+
 // labelled reads a table with a header whose last column is 1 for anomalies.
 func labelled(t *testing.T, r io.Reader) (points [][]float64, labels []bool) {
 	t.Helper()

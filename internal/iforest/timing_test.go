@@ -1,8 +1,10 @@
 package iforest_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -73,4 +75,27 @@ func BenchmarkExplain(b *testing.B) {
 		f.Explain(points[i&4095], credits)
 		i++
 	}
+}
+
+func BenchmarkMonitorObserve(b *testing.B) {
+	cfg := iforest.MonitorConfig{Detector: detectorConfig(), MaxGroups: 10}
+	cfg.Detector.RetrainInterval = 5 * time.Minute
+	m := newMonitor(b, cfg)
+	rng := rand.New(rand.NewPCG(1, 0))
+	sensors := make([]string, 1000)
+	points := make([][]float64, 4096)
+	for i := range sensors {
+		sensors[i] = fmt.Sprint("sensor-", i)
+	}
+	for i := range points {
+		points[i] = around(rng, 0)()
+	}
+	b.ReportAllocs()
+	i := 0
+	// A thousand sensors with a reading every ten seconds.
+	for b.Loop() {
+		m.Observe(sensors[i%1000], "Office", start.Add(time.Duration(i)*10*time.Millisecond), points[i&4095])
+		i++
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "readings/s")
 }
