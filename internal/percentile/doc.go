@@ -11,6 +11,10 @@
 // margin times the width of the range: the 1st and 99th percentile alone flag
 // 2 % of perfectly good values for ever.
 //
+// A group that has only been seen at night does not know the day. So the margin is
+// twice as wide at first and falls to what is configured as the sample comes to
+// span the history.
+//
 // # What is learned
 //
 // A value within the limits is learned as it is. A value past a limit is learned

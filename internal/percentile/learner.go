@@ -18,6 +18,9 @@ const (
 	// configured, as a share of its larger end.
 	relativeWidth = 0.1
 
+	// young is how much wider the margin is while nothing of the history is known.
+	young = 1
+
 	// forgetAfter is how many histories a group may be silent before it is
 	// forgotten.
 	forgetAfter = 7
@@ -57,7 +60,8 @@ type Config struct {
 	MaxSamples int
 
 	// Margin is how far past the range a value must lie to be an anomaly, in
-	// widths of the range. 0 gives plain percentiles.
+	// widths of the range. 0 gives plain percentiles. It is twice as wide at first
+	// and falls to this as the sample comes to span the history.
 	Margin float64
 
 	// MinWidth is the least width of a range that the margin is a share of, one for
@@ -103,7 +107,7 @@ type Finding struct {
 	Metric    int // index into Config.Metrics
 	Value     float64
 	Low, High float64 // the usual range: the two percentiles
-	Distance  float64 // how far the value lies past the limit, which is a margin away from the range
+	Distance  float64 // how far the value lies past the limit
 	Scale     float64 // the width of the range, or its least width
 }
 
@@ -128,11 +132,17 @@ type series struct {
 	newest    int64
 	refreshed int64
 	learned   bool
-	low, high float64 // the percentiles
+	usual
 	limits
 }
 
-// limits are derived from the percentiles and the configuration.
+// usual is what was learned.
+type usual struct {
+	low, high float64 // the percentiles
+	covered   float64 // share of the history that the sample spanned, 0 to 1
+}
+
+// limits are derived from what was learned and the configuration.
 type limits struct {
 	bottom, top, scale float64
 }
@@ -210,18 +220,22 @@ func (l *Learner) refresh(s *series, metric int) {
 		l.sorted = append(l.sorted, s.kept[i].value)
 	}
 	slices.Sort(l.sorted)
-	s.low, s.high = Of(l.sorted, l.cfg.Lower), Of(l.sorted, l.cfg.Upper)
+	s.usual = usual{
+		low: Of(l.sorted, l.cfg.Lower), high: Of(l.sorted, l.cfg.Upper),
+		covered: min(max(float64(s.newest-s.kept[0].at)/float64(l.cfg.History.Microseconds()), 0), 1),
+	}
 	s.learned = true
-	s.limits = l.limits(metric, s.low, s.high)
+	s.limits = l.limits(metric, s.usual)
 }
 
-func (l *Learner) limits(metric int, low, high float64) limits {
+func (l *Learner) limits(metric int, u usual) limits {
 	least := l.cfg.MinWidth[metric]
 	if least == 0 {
-		least = relativeWidth * max(math.Abs(low), math.Abs(high))
+		least = relativeWidth * max(math.Abs(u.low), math.Abs(u.high))
 	}
-	scale := max(high-low, least)
-	return limits{bottom: low - l.cfg.Margin*scale, top: high + l.cfg.Margin*scale, scale: scale}
+	scale := max(u.high-u.low, least)
+	away := l.cfg.Margin * (1 + young*(1-u.covered)) * scale
+	return limits{bottom: u.low - away, top: u.high + away, scale: scale}
 }
 
 // Of is a percentile of values in ascending order, which must not be empty, by

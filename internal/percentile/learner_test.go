@@ -84,7 +84,8 @@ func TestConfigValidate(t *testing.T) {
 }
 
 func TestLearnerJudgesAfterMinSamples(t *testing.T) {
-	l := percentile.New(config(nil))
+	// The history is as long as the feed, so the margin has its full say.
+	l := percentile.New(config(func(c *percentile.Config) { c.Refresh, c.History = 99*time.Second, 99*time.Second }))
 	for i := range 100 {
 		found, learning := l.Observe([]byte("Office"), start.Add(time.Duration(i)*time.Second), []float64{float64(i)}, nil)
 		require.Empty(t, found)
@@ -111,6 +112,25 @@ func TestLearnerJudgesAfterMinSamples(t *testing.T) {
 	require.Len(t, found, 1)
 	assert.InDelta(t, 3, found[0].Distance, 1e-9)
 	assert.False(t, found[0].Above())
+}
+
+func TestLearnerIsCarefulWhileTheHistoryIsShort(t *testing.T) {
+	f := func(history time.Duration, want float64) {
+		t.Helper()
+		l := percentile.New(config(func(c *percentile.Config) { c.History = history }))
+		for i := range 101 {
+			observe(l, "", start.Add(time.Duration(i)*6*time.Second), float64(i))
+		}
+		found := observe(l, "", start.Add(600*time.Second), 1000)
+		require.Len(t, found, 1)
+		assert.InDelta(t, want, 1000-found[0].Distance, 1e-9)
+	}
+
+	// Learned from 0 … 99 in 594 s, as above: 98.01 and 97.02. By hand: half of the
+	// width when that is all of the history, twice that at its beginning.
+	f(594*time.Second, 98.01+0.5*97.02)
+	f(1188*time.Second, 98.01+0.75*97.02)
+	f(5940*time.Second, 98.01+0.95*97.02)
 }
 
 func TestLearnerKeepsGroupsAndMetricsApart(t *testing.T) {
@@ -149,12 +169,14 @@ func TestLearnerSkipsWhatIsNotFinite(t *testing.T) {
 func TestLearnerNeedsAWidthOfItsOwnForConstants(t *testing.T) {
 	f := func(minWidth, constant, quiet, loud float64) {
 		t.Helper()
-		l := percentile.New(config(func(c *percentile.Config) { c.MinWidth = []float64{minWidth} }))
+		l := percentile.New(config(func(c *percentile.Config) {
+			c.MinWidth, c.Refresh, c.History = []float64{minWidth}, 99*time.Second, 99*time.Second
+		}))
 		for i := range 100 {
 			observe(l, "", start.Add(time.Duration(i)*time.Second), constant)
 		}
-		assert.Empty(t, observe(l, "", start.Add(time.Hour), quiet))
-		assert.Len(t, observe(l, "", start.Add(time.Hour), loud), 1)
+		assert.Empty(t, observe(l, "", start.Add(100*time.Second), quiet))
+		assert.Len(t, observe(l, "", start.Add(101*time.Second), loud), 1)
 	}
 
 	// Half of the least width lies between the constant and its limits.
@@ -373,19 +395,20 @@ func TestLearnerContinuesAfterARestart(t *testing.T) {
 func TestLearnerRestoresUnderAnotherConfiguration(t *testing.T) {
 	old := percentile.New(config(func(c *percentile.Config) {
 		c.Metrics, c.MinWidth = []string{"temperature", "co2"}, []float64{1, 100}
+		c.History = 5 * time.Minute
 	}))
 	for i := range 900 {
 		observe(old, "", start.Add(time.Duration(i)*time.Second), 20, 500)
 	}
 	l := percentile.New(config(func(c *percentile.Config) {
 		c.Metrics, c.MinWidth = []string{"humidity", "co2"}, []float64{10, 100}
-		c.Margin, c.MaxSamples = 2, 150
+		c.Margin, c.MaxSamples, c.History = 2, 150, 5*time.Minute
 	}))
 	require.NoError(t, l.UnmarshalBinary(marshal(t, old)))
-	found, learning := l.Observe(nil, start.Add(time.Hour), []float64{40, 690}, nil)
+	found, learning := l.Observe(nil, start.Add(15*time.Minute), []float64{40, 690}, nil)
 	assert.Empty(t, found, "margin 2 of a width of 100 lets 700 pass")
 	assert.Equal(t, 1, learning, "humidity is new")
-	found, _ = l.Observe(nil, start.Add(time.Hour), []float64{40, 710}, nil)
+	found, _ = l.Observe(nil, start.Add(15*time.Minute), []float64{40, 710}, nil)
 	assert.Len(t, found, 1)
 }
 

@@ -14,7 +14,7 @@ const (
 	kind    = "percentile"
 	version = 1
 
-	minSeries = 22 // bytes of a series that holds nothing
+	minSeries = 30 // bytes of a series that holds nothing
 	minValue  = 9  // bytes of a value
 )
 
@@ -46,6 +46,7 @@ func (s *series) append(b []byte) []byte {
 	b = codec.AppendBool(b, s.learned)
 	b = codec.AppendFloat(b, s.low)
 	b = codec.AppendFloat(b, s.high)
+	b = codec.AppendFloat(b, s.covered)
 	b = codec.AppendUint(b, s.seen)
 	b = codec.AppendUint(b, uint64(s.level))
 	b = codec.AppendUint(b, uint64(len(s.kept)))
@@ -77,7 +78,7 @@ func (l *Learner) UnmarshalBinary(data []byte) error {
 			s := l.series(r)
 			if m >= 0 {
 				g[m] = s
-				g[m].limits = l.limits(m, s.low, s.high)
+				g[m].limits = l.limits(m, s.usual)
 			}
 		}
 		return g
@@ -89,11 +90,11 @@ func (l *Learner) series(r *codec.Reader) series {
 	var s series
 	s.newest, s.refreshed = r.Int(), r.Int()
 	s.learned = r.Bool()
-	s.low, s.high = r.Float(), r.Float()
+	s.usual = usual{low: r.Float(), high: r.Float(), covered: r.Float()}
 	s.seen = r.Uint()
 	level := r.Uint()
-	if !(s.low <= s.high) || math.IsInf(s.low, 0) || math.IsInf(s.high, 0) || level >= maxLevel {
-		r.Fail("a range of %v to %v at level %d cannot be", s.low, s.high, level)
+	if !(s.low <= s.high) || math.IsInf(s.low, 0) || math.IsInf(s.high, 0) || !(s.covered >= 0 && s.covered <= 1) || level >= maxLevel {
+		r.Fail("a range of %v to %v from %v of the history at level %d cannot be", s.low, s.high, s.covered, level)
 	}
 	s.level = uint8(level)
 	s.kept = make([]value, r.Len(minValue))

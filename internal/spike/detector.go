@@ -19,10 +19,9 @@ const (
 	// ForgetAfter is how long a sensor may be silent before it is forgotten.
 	ForgetAfter = 7 * 24 * time.Hour
 
-	gapFactor    = 10 // median intervals that empty the window
-	worseFactor  = 2  // times as far off to report an open event again
-	returnFactor = 10 // windows within which a return ends an event
-	madToSigma   = 1.4826
+	gapFactor   = 10 // median intervals that empty the window
+	worseFactor = 2  // times as far off to report an open event again
+	madToSigma  = 1.4826
 )
 
 // Config says what is sudden.
@@ -156,7 +155,7 @@ func (d *Detector) observe(s *series, metric int, at int64, v float64, tally *Ta
 		s.calm(at, v)
 		return Finding{}, false
 	}
-	if !s.alarm(at, f, returnFactor*len(s.values)) {
+	if !s.alarm(at, f) {
 		return Finding{}, false
 	}
 	return f, true

@@ -150,15 +150,19 @@ func TestDetectorReportsAnEventOnce(t *testing.T) {
 	f("the other way", []int{5}, 10, 10, 10, 20, 20)
 }
 
-func TestDetectorExpectsAReturnForTenWindows(t *testing.T) {
-	f := func(stay int, want []int) {
+func TestDetectorExpectsAReturnOnce(t *testing.T) {
+	f := func(what string, want []int, values ...[]float64) {
 		t.Helper()
-		values := slices.Concat([]float64{20, 20, 20, 20, 20}, slices.Repeat([]float64{30}, stay), []float64{20, 20})
-		assert.Equal(t, want, spikes(spike.New(config(nil)), values...))
+		assert.Equal(t, want, spikes(spike.New(config(nil)), slices.Concat(values...)...), what)
 	}
+	low, high := slices.Repeat([]float64{20}, 5), slices.Repeat([]float64{30}, 500)
+	slope := []float64{28, 26, 24, 22, 20, 20, 20, 20, 20}
 
-	f(5+49, []int{5})
-	f(5+50, []int{5, 60})
+	f("at once", []int{5}, low, high, low)
+	f("at once, and up again", []int{5, 510}, low, high, low, high)
+	f("slowly", []int{5}, low, high, slope)
+	f("slowly, and up again", []int{5, 514}, low, high, slope, high)
+	f("slowly, and up and down again", []int{5, 514}, low, high, slope, high, low)
 }
 
 func TestDetectorEmptiesTheWindowAfterAGap(t *testing.T) {

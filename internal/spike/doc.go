@@ -21,8 +21,8 @@
 //   - A value is no spike against the window: it was a peak, the level is what it
 //     was before, and nothing of the peak entered the window.
 //   - Window values in a row belong to the event: they are the new level and
-//     replace the window. A jump from there back to the level before is the end
-//     of the event, not another one, if it comes within ten windows.
+//     replace the window. When a value is back at the level before, however late
+//     and whether at once or slowly, that is the end of the event and no other.
 //
 // # Time
 //

@@ -22,9 +22,9 @@ type series struct {
 	worst      float64 // distance that was reported; values beyond twice of it are reported too
 	silent     bool    // a return to the level before the last event
 
-	// The level before the last event, while a return to it is expected.
+	// The level before the last event, and how near to it is back; 0 when there
+	// was no event, or it is back.
 	former, formerLimit float64
-	formerLeft          int // values until it is no longer
 
 	reported *report // the last one
 }
@@ -47,7 +47,7 @@ func (s *series) open() bool { return len(s.heldTimes) > 0 }
 func (s *series) empty() {
 	s.head, s.n, s.shortest = 0, 0, 0
 	s.close()
-	s.formerLeft = 0
+	s.formerLimit = 0
 }
 
 func (s *series) close() {
@@ -82,16 +82,20 @@ func (s *series) push(at int64, v float64) {
 // calm takes a value that is no spike.
 func (s *series) calm(at int64, v float64) {
 	s.close()
-	s.formerLeft = max(s.formerLeft-1, 0)
+	if s.back(v) {
+		s.formerLimit = 0
+	}
 	s.push(at, v)
 }
 
-// alarm takes a value that is a spike and tells whether to report it. A return to
-// the level before is expected for that many values after a new level.
-func (s *series) alarm(at int64, f Finding, expected int) bool {
+// back tells whether a value is at the level before the last event.
+func (s *series) back(v float64) bool { return math.Abs(v-s.former) < s.formerLimit }
+
+// alarm takes a value that is a spike and tells whether to report it.
+func (s *series) alarm(at int64, f Finding) bool {
 	worth := false
 	switch {
-	case s.formerLeft > 0 && math.Abs(f.Value-s.former) < s.formerLimit:
+	case s.back(f.Value):
 		s.silent, s.worst = true, max(s.worst, f.Distance())
 	case f.Distance() > worseFactor*s.worst: // worst is 0 when no event is open
 		worth = true
@@ -102,9 +106,9 @@ func (s *series) alarm(at int64, f Finding, expected int) bool {
 	if len(s.heldValues) < len(s.values) {
 		return worth
 	}
-	s.former, s.formerLimit, s.formerLeft = f.Median, f.Limit, expected
+	s.former, s.formerLimit = f.Median, f.Limit
 	if s.silent {
-		s.formerLeft = 0
+		s.formerLimit = 0
 	}
 	s.head, s.n = 0, 0
 	for i, v := range s.heldValues {

@@ -60,7 +60,7 @@ func (s *series) append(b []byte) []byte {
 		b = codec.AppendInt(b, r.Within.Microseconds())
 	}
 	// Only a full window can have events.
-	eventful := s.open() || s.formerLeft > 0
+	eventful := s.open() || s.formerLimit > 0
 	b = codec.AppendBool(b, eventful)
 	if !eventful {
 		return b
@@ -69,7 +69,6 @@ func (s *series) append(b []byte) []byte {
 	b = codec.AppendBool(b, s.silent)
 	b = codec.AppendFloat(b, s.former)
 	b = codec.AppendFloat(b, s.formerLimit)
-	b = codec.AppendUint(b, uint64(s.formerLeft))
 	b = codec.AppendUint(b, uint64(len(s.heldValues)))
 	for i, v := range s.heldValues {
 		b = codec.AppendInt(b, s.heldTimes[i]-last)
@@ -130,9 +129,9 @@ func (d *Detector) series(r *codec.Reader, window, metric int) series {
 		return s
 	}
 	s.worst, s.silent = finite(r), r.Bool()
-	s.former, s.formerLimit, s.formerLeft = finite(r), finite(r), int(min(r.Uint(), returnFactor*MaxWindow))
+	s.former, s.formerLimit = finite(r), finite(r)
 	held := r.Len(minValue)
-	if !full || held >= window || s.worst < 0 {
+	if !full || held >= window || s.worst < 0 || s.formerLimit < 0 {
 		r.Fail("an event of %d values in a window of %d cannot be", held, n)
 		return s
 	}
@@ -142,7 +141,7 @@ func (d *Detector) series(r *codec.Reader, window, metric int) series {
 	}
 	if window != d.cfg.Window {
 		s.close()
-		s.formerLeft = 0
+		s.formerLimit = 0
 	}
 	return s
 }
