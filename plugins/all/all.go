@@ -3,4 +3,5 @@ package all
 
 import (
 	_ "buildmon/plugins/postgres"
+	_ "buildmon/plugins/prometheus"
 )
