@@ -38,15 +38,15 @@ with characters that Prometheus does not allow replaced by underscores.
 == Timings
 
 By default a timing becomes a summary in nanoseconds with the quantiles 0.5, 0.9
-and 0.99 of the last ten minutes, and keeps its name, such as `+"`input_latency_ns`"+`.
+and 0.99 of the last five to ten minutes, and keeps its name, such as `+"`input_latency_ns`"+`.
 Quantiles of several processes cannot be merged. With `+"`use_histogram_timing`"+` it
 becomes a histogram in seconds, which can, and its name ends in `+"`_seconds`"+` in place
 of `+"`_ns`"+`.
 
 == Memory
 
-Each combination of label values is kept until the process ends: about half a
-kilobyte for a counter, and about ten for a summary. Labels of the `+"`metric`"+`
+Each combination of label values is kept until the process ends: about 400
+bytes for a counter, and up to 75 kilobytes for a summary. Labels of the `+"`metric`"+`
 processor must come from a small set; the name of a sensor is not one.`).
 		Fields(
 			service.NewBoolField(fieldHistogramTiming).

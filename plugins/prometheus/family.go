@@ -60,6 +60,9 @@ func newFamily(kind kind, name string, labels []string, buckets []float64) *fami
 			Name: name, Help: help,
 			// The quantile and how far off its rank may be.
 			Objectives: map[float64]float64{0.5: 0.05, 0.9: 0.01, 0.99: 0.001},
+			// Two take 75 kB and 240 ns a timing, the default five 174 kB and
+			// 407 ns. They only smooth the moment when old timings are forgotten.
+			AgeBuckets: 2,
 		}, labels)
 		f.vec, f.get = v, observed(v.GetMetricWithLabelValues)
 	case kindHistogram:
