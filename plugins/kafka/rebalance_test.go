@@ -1,0 +1,189 @@
+package kafka
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"buildmon/internal/testkafka"
+)
+
+// join reads the topic as one more member of a group of its name.
+func join(t *testing.T, brokers []string, topic string, more ...string) *input {
+	t.Helper()
+	return openInput(t, inputYAML(brokers, topic, topic, append(more, "commit_period: 100ms", "session_timeout: 6s", "batch_count: 10")...))
+}
+
+// assignedTo returns the partitions of an input that are not being revoked.
+func assignedTo(in *input) map[int]bool {
+	in.session.lanes.mu.Lock()
+	defer in.session.lanes.mu.Unlock()
+	out := map[int]bool{}
+	for s, l := range in.session.lanes.lanes {
+		if !l.revoked {
+			out[int(s.partition)] = true
+		}
+	}
+	return out
+}
+
+func TestRebalanceWaitsForBatchesUnderWay(t *testing.T) {
+	testkafka.Each(t, func(t *testing.T, brokers []string) {
+		const partitions, records = 2, 30
+		topic := testkafka.Topic(t, brokers, partitions)
+		for p := range int32(partitions) {
+			seed(t, brokers, topic, p, records)
+		}
+		first := join(t, brokers, topic)
+		held := []got{read(t, first), read(t, first)}
+
+		// One of the two partitions is to move, and waits for its batch.
+		second := join(t, brokers, topic)
+		require.Eventually(t, func() bool { return len(assignedTo(first)) == 1 }, soon, 10*time.Millisecond)
+		quiet(t, second, time.Second)
+		kept := held[0]
+		moved := held[1]
+		if !assignedTo(first)[kept.partition] {
+			kept, moved = moved, kept
+		}
+		moved.answer(t, nil)
+
+		// The other member goes on right behind it, in a later epoch.
+		for next := moved.last() + 1; next < records; {
+			g := read(t, second)
+			require.Equal(t, moved.partition, g.partition)
+			require.Equal(t, next, g.offsets[0])
+			require.Greater(t, g.epoch, moved.epoch)
+			next = g.last() + 1
+			g.answer(t, nil)
+		}
+		// And the partition that stays goes on as if nothing had happened.
+		kept.answer(t, nil)
+		for next := kept.last() + 1; next < records; {
+			g := read(t, first)
+			require.Equal(t, kept.partition, g.partition)
+			require.Equal(t, next, g.offsets[0])
+			require.Equal(t, kept.epoch, g.epoch)
+			next = g.last() + 1
+			g.answer(t, nil)
+		}
+	})
+}
+
+func TestRebalanceFencesAnswersThatComeLate(t *testing.T) {
+	testkafka.Each(t, func(t *testing.T, brokers []string) {
+		const records = 30
+		topic := testkafka.Topic(t, brokers, 1)
+		seed(t, brokers, topic, 0, records)
+		first := join(t, brokers, topic)
+		late := read(t, first)
+		late.answer(t, nil)
+		late = read(t, first) // never answered in time
+
+		// The first leaves the group without waiting for the answer, and the
+		// second takes over.
+		second := join(t, brokers, topic)
+		require.NoError(t, first.Close(context.Background()))
+
+		again := read(t, second)
+		require.Equal(t, late.offsets[0], again.offsets[0], "what was not answered comes again")
+		require.Greater(t, again.epoch, late.epoch)
+		again.answer(t, nil)
+		require.Eventually(t, func() bool {
+			return committed(t, brokers, topic, topic, 0) == again.last()+1
+		}, soon, 50*time.Millisecond)
+
+		late.answer(t, nil)
+		late.answer(t, errRefused)
+		require.Equal(t, again.last()+1, read(t, second).offsets[0])
+		require.Equal(t, again.last()+1, committed(t, brokers, topic, topic, 0))
+	})
+}
+
+func TestRebalanceGivesUpBatchesAfterTheDeadline(t *testing.T) {
+	testkafka.Each(t, func(t *testing.T, brokers []string) {
+		topic := testkafka.Topic(t, brokers, 2)
+		seed(t, brokers, topic, 0, 10)
+		seed(t, brokers, topic, 1, 10)
+		first := join(t, brokers, topic, "rebalance_timeout: 8s")
+		stuck := map[int]got{}
+		for len(stuck) < 2 {
+			g := read(t, first)
+			stuck[g.partition] = g
+		}
+
+		// Nobody reads the first any more: its pipeline is stuck. The partition
+		// moves nevertheless.
+		second := join(t, brokers, topic, "rebalance_timeout: 8s")
+		g := read(t, second)
+		old := stuck[g.partition]
+		require.Equal(t, old.offsets, g.offsets)
+		require.Greater(t, g.epoch, old.epoch)
+
+		// A late answer is neither committed nor does it disturb the others.
+		old.answer(t, nil)
+		require.Len(t, assignedTo(first), 1)
+		require.NotContains(t, assignedTo(first), g.partition)
+		require.Never(t, func() bool {
+			return committed(t, brokers, topic, topic, int32(g.partition)) != -1
+		}, 500*time.Millisecond, 100*time.Millisecond)
+		g.answer(t, nil)
+		require.Eventually(t, func() bool {
+			return committed(t, brokers, topic, topic, int32(g.partition)) == g.last()+1
+		}, soon, 50*time.Millisecond)
+	})
+}
+
+func TestRebalanceLosesNothing(t *testing.T) {
+	testkafka.Each(t, func(t *testing.T, brokers []string) {
+		const partitions, records = 6, 600
+		topic := testkafka.Topic(t, brokers, partitions)
+		for p := range int32(partitions) {
+			seed(t, brokers, topic, p, records)
+		}
+
+		// done[p][o] says that offset o of partition p was acknowledged; the
+		// epoch of a partition never goes back.
+		done := map[int]map[int]bool{}
+		epochs := map[int]int{}
+		acknowledged := 0
+		step := func(in *input) {
+			g, err := tryRead(t, in, 50*time.Millisecond)
+			if err != nil {
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				return
+			}
+			require.GreaterOrEqual(t, g.epoch, epochs[g.partition])
+			epochs[g.partition] = g.epoch
+			if done[g.partition] == nil {
+				done[g.partition] = map[int]bool{}
+			}
+			// In order: all before the first one were acknowledged.
+			require.True(t, g.offsets[0] == 0 || done[g.partition][g.offsets[0]-1], "partition %d skips to %d", g.partition, g.offsets[0])
+			g.answer(t, nil)
+			for _, o := range g.offsets {
+				if !done[g.partition][o] {
+					done[g.partition][o] = true
+					acknowledged++
+				}
+			}
+		}
+
+		members := []*input{join(t, brokers, topic)}
+		for round := 0; acknowledged < partitions*records; round++ {
+			require.Less(t, round, 10_000)
+			switch round {
+			case 20, 40:
+				members = append(members, join(t, brokers, topic))
+			case 80:
+				require.NoError(t, members[0].Close(context.Background()))
+				members = members[1:]
+			}
+			for _, m := range members {
+				step(m)
+			}
+		}
+	})
+}
