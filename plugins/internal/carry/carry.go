@@ -12,6 +12,10 @@ import (
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
+	// The lint rules of plugins use functions that this package registers. They
+	// are compiled when a plugin is registered, so it has to come before.
+	_ "github.com/redpanda-data/benthos/v4/public/components/pure"
+
 	"buildmon/internal/reading"
 )
 
