@@ -4,7 +4,6 @@
 package carry
 
 import (
-	"context"
 	"errors"
 	"sync"
 	"time"
@@ -57,9 +56,9 @@ func NewDecoder(now func() time.Time) *Decoder {
 	return &Decoder{pool: sync.Pool{New: func() any { return reading.NewDecoder(now) }}}
 }
 
-// Batch returns one item for each message of the batch. Messages that had to be
-// decoded are replaced in the batch by ones that carry the result; it is used as
-// long as nobody changes their content. Messages that are no acceptable reading
+// Batch returns one item for each message of the batch. A message that had to be
+// decoded carries the result from then on; it is used as long as nobody changes
+// the content. Messages that are no acceptable reading
 // are marked as dead letters with the reason, so that pipelines can route them.
 func (d *Decoder) Batch(batch service.MessageBatch) []Item {
 	items := make([]Item, len(batch))
@@ -81,8 +80,8 @@ func (d *Decoder) Batch(batch service.MessageBatch) []Item {
 			items[i] = Item{Err: err, Lane: laneOf(msg)}
 			continue
 		}
-		if c, ok := msg.Context().Value(readingKey{}).(*carried); ok && c.of(raw) {
-			items[i] = c.item
+		if c := carriedBy(msg); c != nil && c.is(raw) {
+			items[i] = c.value.(Item)
 			continue
 		}
 		item := Item{Lane: laneOf(msg)}
@@ -94,7 +93,7 @@ func (d *Decoder) Batch(batch service.MessageBatch) []Item {
 			msg.MetaDelete(MetaKind)
 			msg.MetaDelete(MetaReason)
 		}
-		batch[i] = withReading(msg, &carried{item: item, raw: raw})
+		carryWith(msg, item, raw)
 		items[i] = item
 	}
 	return items
@@ -104,25 +103,9 @@ func (d *Decoder) Batch(batch service.MessageBatch) []Item {
 // inputs that make readings rather than receive them.
 func NewReading(r *reading.Reading) *service.Message {
 	raw := r.AppendJSON(nil)
-	return withReading(service.NewMessage(raw), &carried{item: Item{Reading: r}, raw: raw})
-}
-
-type readingKey struct{}
-
-type carried struct {
-	item Item
-	raw  []byte // what was decoded
-}
-
-// of tells whether the content is still what was decoded. Content is replaced,
-// never written to, so it is the same if it lies at the same place; carried
-// holds on to it, so the place is not used again.
-func (c *carried) of(raw []byte) bool {
-	return len(raw) == len(c.raw) && unsafe.SliceData(raw) == unsafe.SliceData(c.raw)
-}
-
-func withReading(msg *service.Message, c *carried) *service.Message {
-	return msg.WithContext(context.WithValue(msg.Context(), readingKey{}, c))
+	msg := service.NewMessage(raw)
+	carryWith(msg, Item{Reading: r}, raw)
+	return msg
 }
 
 // Derive returns a message to append to the batch of from: it keeps the
@@ -132,7 +115,8 @@ func Derive(from *service.Message, kind string, content []byte, value any) *serv
 	msg := from.Copy()
 	msg.SetBytes(content)
 	msg.MetaSetMut(MetaKind, kind)
-	return msg.WithContext(context.WithValue(msg.Context(), derivedKey{}, &derived{value: value, raw: content}))
+	carryWith(msg, value, content)
+	return msg
 }
 
 // Derived returns the kind of a derived message, or "" for others, and the value
@@ -143,20 +127,40 @@ func Derived(msg *service.Message) (kind string, value any) {
 	if !ok {
 		return "", nil
 	}
-	d, ok := msg.Context().Value(derivedKey{}).(*derived)
-	if !ok {
-		return kind, nil
-	}
 	raw, err := msg.AsBytes()
-	if err != nil || len(raw) != len(d.raw) || unsafe.SliceData(raw) != unsafe.SliceData(d.raw) {
-		return kind, nil
+	if c := carriedBy(msg); err == nil && c != nil && c.is(raw) {
+		return kind, c.value
 	}
-	return kind, d.value
+	return kind, nil
 }
 
-type derivedKey struct{}
+// metaCarried is the metadata key under which a message carries a value. The
+// context of a message would not do: the host puts back the one that a message
+// had before a processor.
+const metaCarried = "buildmon_carried"
 
-type derived struct {
+// carried is what a message carries and the content it belongs to.
+type carried struct {
 	value any
 	raw   []byte
+}
+
+// Copy is what those see who ask for the metadata as text.
+func (*carried) Copy() any { return "" }
+
+// is tells whether the content is still what the value belongs to. Content is
+// replaced, never written to, so it is the same if it lies at the same place;
+// carried holds on to it, so the place is not used again.
+func (c *carried) is(raw []byte) bool {
+	return len(raw) == len(c.raw) && unsafe.SliceData(raw) == unsafe.SliceData(c.raw)
+}
+
+func carryWith(msg *service.Message, value any, raw []byte) {
+	msg.MetaSetImmut(metaCarried, &carried{value: value, raw: raw})
+}
+
+func carriedBy(msg *service.Message) *carried {
+	v, _ := msg.MetaGetImmut(metaCarried)
+	c, _ := v.(*carried)
+	return c
 }

@@ -1,6 +1,7 @@
 package carry_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -27,6 +28,57 @@ func TestBatchDecodesOnce(t *testing.T) {
 
 	later := batch.Copy() // as the host hands it on
 	require.Same(t, first[0].Reading, decoder().Batch(later)[0].Reading)
+}
+
+// probe notes what it finds and appends a derived message to its first batch.
+type probe struct {
+	decoder *carry.Decoder
+	found   *[]any
+}
+
+func (p probe) ProcessBatch(_ context.Context, batch service.MessageBatch) ([]service.MessageBatch, error) {
+	for i, item := range p.decoder.Batch(batch) {
+		if item.Reading != nil {
+			*p.found = append(*p.found, item.Reading)
+		} else if _, value := carry.Derived(batch[i]); value != nil {
+			*p.found = append(*p.found, value)
+		}
+	}
+	if len(*p.found) == 1 {
+		batch = append(batch, carry.Derive(batch[0], carry.KindAnomaly, []byte("{}"), p.found))
+	}
+	return []service.MessageBatch{batch}, nil
+}
+
+func (probe) Close(context.Context) error { return nil }
+
+// What is carried has to come through the host, from processor to processor.
+func TestStreamCarriesFromProcessorToProcessor(t *testing.T) {
+	var found []any
+	env := service.NewEnvironment()
+	require.NoError(t, env.RegisterBatchProcessor("probe", service.NewConfigSpec(),
+		func(*service.ParsedConfig, *service.Resources) (service.BatchProcessor, error) {
+			return probe{decoder(), &found}, nil
+		}))
+	builder := env.NewStreamBuilder()
+	builder.SetThreads(1)
+	require.NoError(t, builder.SetLoggerYAML("level: none"))
+	require.NoError(t, builder.AddProcessorYAML("probe: {}"))
+	require.NoError(t, builder.AddProcessorYAML("probe: {}"))
+	require.NoError(t, builder.AddBatchConsumerFunc(func(context.Context, service.MessageBatch) error { return nil }))
+	produce, err := builder.AddBatchProducerFunc()
+	require.NoError(t, err)
+	stream, err := builder.Build()
+	require.NoError(t, err)
+	done := make(chan error, 1)
+	go func() { done <- stream.Run(context.Background()) }()
+	require.NoError(t, produce(t.Context(), service.MessageBatch{service.NewMessage([]byte(wire))}))
+	require.NoError(t, stream.StopWithin(5*time.Second))
+	require.NoError(t, <-done)
+
+	require.Len(t, found, 3)
+	require.Same(t, found[0], found[1], "decoded once")
+	require.Same(t, &found, found[2], "derived messages keep their value")
 }
 
 func TestBatchDecodesAgainWhatWasChanged(t *testing.T) {
