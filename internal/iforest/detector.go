@@ -69,7 +69,9 @@ type Band struct{ Low, High float64 }
 // lasts for longer than contamination allows, the threshold rises above it, its
 // rows take part again, and the detector adapts. With a fixed threshold there is
 // no such balance, and to leave rows out would narrow what is usual from fit to
-// fit; so all rows take part.
+// fit; so all rows take part. So they do when there is one feature only: a forest
+// does not tell apart what lies beyond its sample, and the rows left out would
+// score as the rest of its end does.
 type Detector struct {
 	cfg    DetectorConfig
 	sample *sample
@@ -98,9 +100,16 @@ func (d *Detector) Judge(point []float64) (score float64, unusual bool) {
 }
 
 // Explain returns the share of each feature in what makes a point unusual; see
-// [Forest.Explain] and [Shares]. The detector must be ready.
+// [Forest.Explain] and [Shares]. Missing values have no share. The detector must
+// be ready.
 func (d *Detector) Explain(point []float64) []float64 {
-	return Shares(d.forest.Explain(point, make([]float64, len(point))))
+	credits := d.forest.Explain(point, make([]float64, len(point)))
+	for i, v := range point {
+		if v != v {
+			credits[i] = 0
+		}
+	}
+	return Shares(credits)
 }
 
 // Band returns the usual range of a feature. The detector must be ready.
@@ -123,11 +132,12 @@ func (d *Detector) Learn(now, at time.Time, point []float64, unusual bool) (fitt
 }
 
 func (d *Detector) fit() {
+	leaveOut := d.cfg.Contamination > 0 && d.cfg.Features > 1
 	all := make([][]float64, 0, d.sample.rows)
 	usual := make([][]float64, 0, d.sample.rows)
 	d.sample.each(func(r *row) {
 		all = append(all, r.values)
-		if !r.unusual || d.cfg.Contamination == 0 {
+		if !r.unusual || !leaveOut {
 			usual = append(usual, r.values)
 		}
 	})

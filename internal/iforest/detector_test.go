@@ -92,6 +92,7 @@ func TestDetectorCallsItsShareUnusual(t *testing.T) {
 	require.True(t, unusual)
 	require.Greater(t, score, 0.6)
 	require.Greater(t, d.Explain([]float64{0, 9, 0})[1], 0.9)
+	require.Zero(t, d.Explain([]float64{9, math.NaN(), 9})[1])
 	// The 1st and 99th percentile of a normal distribution lie at ±2.33.
 	require.InDelta(t, -2.33, d.Band(1).Low, 0.5)
 	require.InDelta(t, 2.33, d.Band(1).High, 0.5)
@@ -122,6 +123,21 @@ func TestDetectorAdaptsToANewState(t *testing.T) {
 		require.Greater(t, run(d, 2000, 30, around(rng, 12)), 25)
 		run(d, 2030, 600, around(rng, 12))
 		require.Less(t, run(d, 2630, 300, around(rng, 12)), 30, "fixed threshold: %v", fixed)
+	}
+}
+
+func TestDetectorOfOneFeature(t *testing.T) {
+	cfg := detectorConfig()
+	cfg.Features = 1
+	for seed := range uint64(10) {
+		cfg.Seed = seed
+		d := iforest.NewDetector(cfg)
+		rng := rand.New(rand.NewPCG(seed, 0))
+		run(d, 0, 2000, func() []float64 { return []float64{rng.NormFloat64()} })
+		for _, far := range []float64{-9, 9} {
+			_, unusual := d.Judge([]float64{far})
+			require.True(t, unusual, "%v with seed %d", far, seed)
+		}
 	}
 }
 

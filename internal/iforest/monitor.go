@@ -87,8 +87,8 @@ func (m *Monitor) reset() {
 	m.groups, m.sensors, m.pruneAt = map[string]*group{}, map[string]int64{}, minPrune
 }
 
-// Observe judges a reading and then learns from it. The point is copied.
-func (m *Monitor) Observe(sensor, groupName string, at time.Time, point []float64) Verdict {
+// Observe judges a reading and then learns from it. Group and point are copied.
+func (m *Monitor) Observe(sensor string, groupName []byte, at time.Time, point []float64) Verdict {
 	if at.After(m.now) {
 		m.now = at
 	}
@@ -112,9 +112,9 @@ func (m *Monitor) Observe(sensor, groupName string, at time.Time, point []float6
 
 // group finds or makes a group. When there are too many, the one that has been
 // silent for longest makes room if all of its history is past.
-func (m *Monitor) group(name string) *group {
+func (m *Monitor) group(name []byte) *group {
 	now := m.now.UnixMicro()
-	g := m.groups[name]
+	g := m.groups[string(name)]
 	if g == nil {
 		if len(m.groups) >= m.cfg.MaxGroups {
 			oldest := m.oldestGroup()
@@ -124,7 +124,7 @@ func (m *Monitor) group(name string) *group {
 			delete(m.groups, oldest)
 		}
 		g = &group{detector: NewDetector(m.cfg.Detector)}
-		m.groups[name] = g
+		m.groups[string(name)] = g
 	}
 	g.last = now
 	return g

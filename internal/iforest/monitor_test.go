@@ -63,7 +63,7 @@ func building(n int, seed uint64) []event {
 func observe(m *iforest.Monitor, events []event) []iforest.Verdict {
 	verdicts := make([]iforest.Verdict, len(events))
 	for i, e := range events {
-		verdicts[i] = m.Observe(e.sensor, e.group, e.at, e.point)
+		verdicts[i] = m.Observe(e.sensor, []byte(e.group), e.at, e.point)
 	}
 	return verdicts
 }
@@ -84,8 +84,8 @@ func TestMonitorJudgesEachGroupByItsOwn(t *testing.T) {
 	require.InDelta(t, 2*64, count(verdicts, iforest.Learning), 8)
 	at := start.Add(4 * time.Hour)
 	// What is usual in a kitchen is not in an office.
-	require.Equal(t, iforest.Usual, m.Observe("k", "Kitchen", at, []float64{30, 10, 5}).Outcome)
-	v := m.Observe("o", "Office", at, []float64{30, 10, 5})
+	require.Equal(t, iforest.Usual, m.Observe("k", []byte("Kitchen"), at, []float64{30, 10, 5}).Outcome)
+	v := m.Observe("o", []byte("Office"), at, []float64{30, 10, 5})
 	require.Equal(t, iforest.Anomalous, v.Outcome)
 	require.InDelta(t, 1, v.Shares[0]+v.Shares[1]+v.Shares[2], 1e-9)
 	require.Less(t, v.Bands[0].High, 25.0)
@@ -112,11 +112,11 @@ func TestMonitorTimeDoesNotGoBack(t *testing.T) {
 	m := newMonitor(t, monitorConfig())
 	events := building(2000, 1)
 	observe(m, events)
-	late := m.Observe("new", "Office", start.Add(-1000*time.Hour), []float64{20, 0, 0})
+	late := m.Observe("new", []byte("Office"), start.Add(-1000*time.Hour), []float64{20, 0, 0})
 	require.Equal(t, iforest.Usual, late.Outcome)
 	require.False(t, late.Fitted)
 	last := events[len(events)-1]
-	require.Equal(t, iforest.Usual, m.Observe("x", last.group, last.at, []float64{30, 10, 5}).Outcome)
+	require.Equal(t, iforest.Usual, m.Observe("x", []byte(last.group), last.at, []float64{30, 10, 5}).Outcome)
 }
 
 func TestMonitorGoesOnAfterARestart(t *testing.T) {
@@ -172,7 +172,7 @@ func TestMonitorTakesAFixedThresholdAtOnce(t *testing.T) {
 	m = newMonitor(t, cfg)
 	require.NoError(t, m.UnmarshalBinary(data))
 	last := events[len(events)-1]
-	require.Equal(t, iforest.Anomalous, m.Observe("x", last.group, last.at, last.point).Outcome)
+	require.Equal(t, iforest.Anomalous, m.Observe("x", []byte(last.group), last.at, last.point).Outcome)
 }
 
 func TestMonitorBoundsGroups(t *testing.T) {
@@ -181,7 +181,7 @@ func TestMonitorBoundsGroups(t *testing.T) {
 	m := newMonitor(t, cfg)
 	f := func(group string, after time.Duration, want iforest.Outcome) {
 		t.Helper()
-		require.Equal(t, want, m.Observe("s", group, start.Add(after), []float64{1, 2, 3}).Outcome)
+		require.Equal(t, want, m.Observe("s", []byte(group), start.Add(after), []float64{1, 2, 3}).Outcome)
 	}
 	f("a", 0, iforest.Learning)
 	f("b", time.Hour, iforest.Learning)

@@ -92,10 +92,32 @@ func BenchmarkMonitorObserve(b *testing.B) {
 	}
 	b.ReportAllocs()
 	i := 0
+	office := []byte("Office")
 	// A thousand sensors with a reading every ten seconds.
 	for b.Loop() {
-		m.Observe(sensors[i%1000], "Office", start.Add(time.Duration(i)*10*time.Millisecond), points[i&4095])
+		m.Observe(sensors[i%1000], office, start.Add(time.Duration(i)*10*time.Millisecond), points[i&4095])
 		i++
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "readings/s")
+}
+
+// A refit with a full history: the forest, the scores of the history, the bands.
+func BenchmarkDetectorRefit(b *testing.B) {
+	cfg := detectorConfig()
+	cfg.Features, cfg.MaxHistory, cfg.RetrainInterval = 5, 2048, time.Microsecond
+	cfg.MinSamples = cfg.MaxHistory
+	d := iforest.NewDetector(cfg)
+	points := cloud(cfg.MaxHistory, 5, 1)
+	for _, p := range points {
+		d.Learn(start, start, p, false)
+	}
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		i++
+		at := start.Add(time.Duration(i) * time.Microsecond)
+		if !d.Learn(at, at, points[i%len(points)], false) {
+			b.Fatal("no fit")
+		}
+	}
 }
