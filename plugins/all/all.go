@@ -5,4 +5,6 @@ import (
 	_ "buildmon/plugins/kafka"
 	_ "buildmon/plugins/postgres"
 	_ "buildmon/plugins/prometheus"
+	_ "buildmon/plugins/spikedetector"
+	_ "buildmon/plugins/threshold"
 )

@@ -1,0 +1,140 @@
+// Package detect is what processors that look for anomalies in single readings
+// have in common: readings pass untouched, what is found is appended to their
+// batch, and a batch that comes again yields the same again.
+package detect
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"hash/maphash"
+	"slices"
+	"time"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+
+	"buildmon/internal/anomaly"
+	"buildmon/internal/reading"
+	"buildmon/plugins/internal/carry"
+	"buildmon/plugins/internal/lanes"
+)
+
+// State is what a detector has learned from one lane.
+type State interface {
+	lanes.State
+
+	// Judge appends what it finds on a reading to found, and learns from the
+	// reading.
+	Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.Anomaly
+}
+
+// Processor judges readings by the state of their lane. It is safe for concurrent
+// use.
+type Processor[S State] struct {
+	decoder *carry.Decoder
+	states  *lanes.Keeper[*memory[S]]
+	found   *service.MetricCounter
+	seed    maphash.Seed
+}
+
+var _ service.BatchProcessor = (*Processor[State])(nil)
+
+// New returns the processor of a component, whose configuration has the field
+// [lanes.Field]. fresh makes the state of a lane that is seen for the first time.
+func New[S State](component string, conf *service.ParsedConfig, res *service.Resources, fresh func() S) (*Processor[S], error) {
+	states, err := lanes.New(conf, res, func(string) *memory[S] { return &memory[S]{state: fresh()} })
+	if err != nil {
+		return nil, err
+	}
+	return &Processor[S]{
+		decoder: carry.NewDecoder(time.Now),
+		states:  states,
+		found:   res.Metrics().NewCounter("buildmon_"+component+"_anomalies_total", "metric"),
+		seed:    maphash.MakeSeed(),
+	}, nil
+}
+
+// ProcessBatch returns the messages as they came, followed by one for each
+// anomaly in the order of the readings.
+func (p *Processor[S]) ProcessBatch(ctx context.Context, batch service.MessageBatch) ([]service.MessageBatch, error) {
+	batch = slices.Clone(batch)
+	items := p.decoder.Batch(batch)
+	var found []finding
+	err := carry.ByLane(items, func(lane carry.Lane, indices []int) error {
+		content := p.fingerprint(batch, indices)
+		return p.states.Do(ctx, lane, func(m *memory[S]) {
+			if m.last != content {
+				m.last, m.found = content, p.judge(m.state, items, indices)
+			}
+			for _, f := range m.found {
+				found = append(found, finding{indices[f.place], f.anomaly})
+			}
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(found, func(a, b finding) int { return a.place - b.place })
+	for _, f := range found {
+		content, err := json.Marshal(f.anomaly)
+		if err != nil {
+			return nil, fmt.Errorf("encoding anomaly of sensor %q: %w", f.anomaly.Reading.SensorID, err)
+		}
+		batch = append(batch, carry.Derive(batch[f.place], carry.KindAnomaly, content, f.anomaly))
+	}
+	return []service.MessageBatch{batch}, nil
+}
+
+func (p *Processor[S]) judge(state S, items []carry.Item, indices []int) []finding {
+	var found []finding
+	var anomalies []*anomaly.Anomaly
+	for place, i := range indices {
+		if items[i].Reading == nil {
+			continue
+		}
+		anomalies = state.Judge(items[i].Reading, anomalies[:0])
+		for _, a := range anomalies {
+			p.found.Incr(1, a.Metric)
+			found = append(found, finding{place, a})
+		}
+	}
+	return found
+}
+
+// Close saves what was learned.
+func (p *Processor[S]) Close(ctx context.Context) error { return p.states.Close(ctx) }
+
+// memory is the state of a lane and what it said of the last batch. An output
+// that cannot take a batch makes it come again, perhaps many times; to learn it
+// each time would make its values look common, and to judge it by what came later
+// could lose an anomaly.
+type memory[S State] struct {
+	state S
+	last  fingerprint
+	found []finding
+}
+
+type fingerprint struct {
+	messages int
+	hash     uint64
+}
+
+type finding struct {
+	place   int // of the reading among those of the lane, or in the batch
+	anomaly *anomaly.Anomaly
+}
+
+func (m *memory[S]) MarshalBinary() ([]byte, error) { return m.state.MarshalBinary() }
+
+func (m *memory[S]) UnmarshalBinary(data []byte) error { return m.state.UnmarshalBinary(data) }
+
+func (p *Processor[S]) fingerprint(batch service.MessageBatch, indices []int) fingerprint {
+	var h maphash.Hash
+	h.SetSeed(p.seed)
+	for _, i := range indices {
+		raw, _ := batch[i].AsBytes() // content that has no bytes is no reading
+		maphash.WriteComparable(&h, len(raw))
+		h.Write(raw)
+	}
+	return fingerprint{len(indices), h.Sum64()}
+}

@@ -1,0 +1,164 @@
+package detect_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"testing"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"buildmon/internal/anomaly"
+	"buildmon/internal/reading"
+	"buildmon/plugins/internal/carry"
+	"buildmon/plugins/internal/detect"
+	"buildmon/plugins/internal/lanes"
+)
+
+// every reports each third reading that it sees.
+type every struct{ seen int }
+
+func (e *every) MarshalBinary() ([]byte, error) { return []byte(strconv.Itoa(e.seen)), nil }
+
+func (e *every) UnmarshalBinary(data []byte) (err error) {
+	e.seen, err = strconv.Atoi(string(data))
+	return err
+}
+
+func (e *every) Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.Anomaly {
+	e.seen++
+	if e.seen%3 != 0 {
+		return found
+	}
+	return append(found, &anomaly.Anomaly{
+		Reading: r, Detector: "third", Type: "third", Metric: "temperature", Score: 0.5, Value: float64(e.seen), Explanation: "The third.",
+	})
+}
+
+func processor(t *testing.T, res *service.Resources) *detect.Processor[*every] {
+	t.Helper()
+	conf, err := service.NewConfigSpec().Field(lanes.Field("third")).ParseYAML("state: { cache: learned }", nil)
+	require.NoError(t, err)
+	p, err := detect.New("third", conf, res, func() *every { return &every{} })
+	require.NoError(t, err)
+	return p
+}
+
+func resources() *service.Resources {
+	return service.MockResources(service.MockResourcesOptAddCache("learned"))
+}
+
+func message(partition, n int) *service.Message {
+	msg := service.NewMessage(fmt.Appendf(nil, `{"sensor_id":"s%d","timestamp":"2026-01-05T09:%02d:%02dZ"}`, partition, n/60, n%60))
+	msg.MetaSetMut(carry.MetaTopic, "sensors")
+	msg.MetaSetMut(carry.MetaPartition, partition)
+	return msg
+}
+
+func process(t *testing.T, p *detect.Processor[*every], batch service.MessageBatch) service.MessageBatch {
+	t.Helper()
+	got, err := p.ProcessBatch(t.Context(), batch)
+	require.NoError(t, err)
+	require.Len(t, got, 1)
+	return got[0]
+}
+
+// found are the numbers of the reported readings; all messages before them must be
+// those of the batch.
+func found(t *testing.T, in, out service.MessageBatch) (numbers []int) {
+	t.Helper()
+	for i, msg := range out {
+		raw, err := msg.AsBytes()
+		require.NoError(t, err)
+		if i < len(in) {
+			want, err := in[i].AsBytes()
+			require.NoError(t, err)
+			require.Equal(t, string(want), string(raw))
+			continue
+		}
+		kind, value := carry.Derived(msg)
+		require.Equal(t, carry.KindAnomaly, kind)
+		var a anomaly.Anomaly
+		require.NoError(t, json.Unmarshal(raw, &a))
+		require.Equal(t, value.(*anomaly.Anomaly).Value, a.Value)
+		numbers = append(numbers, int(a.Value))
+	}
+	return numbers
+}
+
+func batchOf(partition, from, to int) (batch service.MessageBatch) {
+	for n := from; n < to; n++ {
+		batch = append(batch, message(partition, n))
+	}
+	return batch
+}
+
+func TestProcessorAppendsWhatItFinds(t *testing.T) {
+	p := processor(t, resources())
+	batch := batchOf(0, 0, 7)
+	out := process(t, p, batch)
+	assert.Equal(t, []int{3, 6}, found(t, batch, out))
+	assert.Len(t, batch, 7)
+	partition, _ := out[7].MetaGet(carry.MetaPartition)
+	assert.Equal(t, "0", partition, "an anomaly comes from where its reading came from")
+}
+
+func TestProcessorKeepsLanesApart(t *testing.T) {
+	p := processor(t, resources())
+	var batch service.MessageBatch
+	for n := range 4 {
+		batch = append(batch, message(1, n), message(2, n))
+	}
+	out := process(t, p, batch)
+	require.Equal(t, []int{3, 3}, found(t, batch, out))
+	var sensors []string
+	for _, msg := range out[8:] {
+		_, value := carry.Derived(msg)
+		sensors = append(sensors, value.(*anomaly.Anomaly).Reading.SensorID)
+	}
+	assert.Equal(t, []string{"s1", "s2"}, sensors, "in the order of the readings")
+}
+
+func TestProcessorLetsOtherMessagesPass(t *testing.T) {
+	p := processor(t, resources())
+	bad := service.NewMessage([]byte("garbage"))
+	failed := message(0, 50)
+	failed.SetError(assert.AnError)
+	derived := carry.Derive(message(0, 51), carry.KindAggregate, []byte("{}"), nil)
+	batch := service.MessageBatch{bad, message(0, 0), failed, derived, message(0, 1), message(0, 2)}
+	for _, msg := range batch {
+		msg.MetaSetMut(carry.MetaTopic, "sensors")
+		msg.MetaSetMut(carry.MetaPartition, 0)
+	}
+	out := process(t, p, batch)
+	assert.Equal(t, []int{3}, found(t, batch, out))
+	require.Error(t, out[2].GetError())
+	assert.Empty(t, process(t, p, service.MessageBatch{}))
+}
+
+func TestProcessorJudgesARepeatedBatchOnce(t *testing.T) {
+	p := processor(t, resources())
+	for range 5 { // an output that is away makes it come again and again
+		batch := batchOf(0, 0, 4)
+		require.Equal(t, []int{3}, found(t, batch, process(t, p, batch)))
+	}
+	batch := batchOf(0, 4, 6)
+	require.Equal(t, []int{6}, found(t, batch, process(t, p, batch)))
+	// A part of a batch is another batch.
+	batch = batchOf(0, 4, 5)
+	require.Empty(t, found(t, batch, process(t, p, batch)))
+	batch = batchOf(0, 4, 6)
+	require.Equal(t, []int{9}, found(t, batch, process(t, p, batch)))
+}
+
+func TestProcessorContinuesAfterARestart(t *testing.T) {
+	res := resources()
+	p := processor(t, res)
+	process(t, p, batchOf(0, 0, 2))
+	require.NoError(t, p.Close(t.Context()))
+	p = processor(t, res)
+	batch := batchOf(0, 2, 3)
+	assert.Equal(t, []int{3}, found(t, batch, process(t, p, batch)))
+}

@@ -1,0 +1,55 @@
+package threshold
+
+import (
+	"context"
+	"sync"
+	"testing"
+
+	_ "github.com/redpanda-data/benthos/v4/public/components/pure"
+	"github.com/redpanda-data/benthos/v4/public/service"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Typed values of a mapping, four threads, small batches: everything arrives, and
+// only the broken values are reported.
+func TestStream(t *testing.T) {
+	b := service.NewStreamBuilder()
+	require.NoError(t, b.SetLoggerYAML(`level: "off"`))
+	b.SetThreads(4)
+	require.NoError(t, b.AddInputYAML(`
+generate:
+  interval: ""
+  count: 1000
+  batch_size: 50
+  mapping: |
+    let n = counter()
+    root.sensor_id = "s%d".format($n % 10)
+    root.room_type = "Office"
+    root.temperature = if $n % 200 == 199 { 60 } else { 20 + $n % 5 }
+    root.timestamp = (1767571200 + $n).ts_format("2006-01-02T15:04:05Z", "UTC")
+`))
+	require.NoError(t, b.AddProcessorYAML(`threshold: { limits: [ { metric: temperature, max: 50 } ] }`))
+	var mu sync.Mutex
+	var readings, anomalies int
+	require.NoError(t, b.AddBatchConsumerFunc(func(_ context.Context, batch service.MessageBatch) error {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, msg := range batch {
+			if kind, _ := msg.MetaGet("buildmon_kind"); kind == "anomaly" {
+				anomalies++
+			} else {
+				readings++
+			}
+			if err := msg.GetError(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	stream, err := b.Build()
+	require.NoError(t, err)
+	require.NoError(t, stream.Run(t.Context()))
+	assert.Equal(t, 1000, readings)
+	assert.Equal(t, 5, anomalies)
+}
