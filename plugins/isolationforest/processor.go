@@ -1,0 +1,137 @@
+// Package isolationforest registers the isolation_forest processor, which finds
+// readings whose metrics are unusual together.
+package isolationforest
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+
+	"buildmon/internal/anomaly"
+	"buildmon/internal/iforest"
+	"buildmon/internal/reading"
+	"buildmon/plugins/internal/detect"
+)
+
+const (
+	component   = "isolation_forest"
+	anomalyType = "multivariate"
+
+	// groupSeparator stands between the labels that make a group.
+	groupSeparator = 0x1f
+)
+
+func init() {
+	service.MustRegisterBatchProcessor(component, spec(),
+		func(conf *service.ParsedConfig, res *service.Resources) (service.BatchProcessor, error) {
+			return newFromConfig(conf, res)
+		})
+}
+
+// judge is what the states of all lanes share.
+type judge struct {
+	metrics []string
+	groupBy []string
+
+	scored, fits, skipped *service.MetricCounter
+}
+
+func newFromConfig(conf *service.ParsedConfig, res *service.Resources) (*detect.Processor[*state], error) {
+	j := &judge{
+		scored:  res.Metrics().NewCounter("buildmon_isolation_forest_readings_scored_total"),
+		fits:    res.Metrics().NewCounter("buildmon_isolation_forest_fits_total"),
+		skipped: res.Metrics().NewCounter("buildmon_isolation_forest_readings_skipped_total", "reason"),
+	}
+	cfg, err := j.parse(conf)
+	if err != nil {
+		return nil, err
+	}
+	return detect.New(component, conf, res, func() *state {
+		m, err := iforest.NewMonitor(cfg)
+		if err != nil {
+			panic(fmt.Sprintf("BUG: isolation_forest: a valid configuration was refused: %v", err))
+		}
+		return &state{Monitor: m, judge: j, point: make([]float64, len(j.metrics))}
+	})
+}
+
+// state is what was learned from one lane, and scratch.
+type state struct {
+	*iforest.Monitor
+	*judge
+	point []float64
+	group []byte
+}
+
+// Judge reports a reading once, if its metrics are unusual together.
+func (s *state) Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.Anomaly {
+	missing := 0
+	for i, name := range s.metrics {
+		v, ok := r.Value(name)
+		if !ok {
+			v = math.NaN()
+			missing++
+		}
+		s.point[i] = v
+	}
+	if 2*missing > len(s.metrics) {
+		s.skipped.Incr(1, "incomplete")
+		return found
+	}
+	s.group = s.group[:0]
+	for _, label := range s.groupBy {
+		s.group = append(append(s.group, r.Label(label)...), groupSeparator)
+	}
+	v := s.Observe(r.SensorID, s.group, r.Time, s.point)
+	if v.Fitted {
+		s.fits.Incr(1)
+	}
+	switch v.Outcome {
+	case iforest.Learning:
+		s.skipped.Incr(1, "learning")
+		return found
+	case iforest.Crowded:
+		s.skipped.Incr(1, "too_many_groups")
+		return found
+	}
+	s.scored.Incr(1)
+	if v.Outcome == iforest.Usual {
+		return found
+	}
+	return append(found, s.anomaly(r, v))
+}
+
+func (s *state) anomaly(r *reading.Reading, v iforest.Verdict) *anomaly.Anomaly {
+	a := &anomaly.Anomaly{
+		Reading: r, Detector: component, Type: anomalyType, Metric: anomaly.MultipleMetrics,
+		Score: v.Score, Value: math.NaN(), Low: math.NaN(), High: math.NaN(),
+	}
+	top := slices.Index(v.Shares, slices.Max(v.Shares))
+	if v.Shares[top] >= 0.5 {
+		a.Metric, a.Value, a.Low, a.High = s.metrics[top], s.point[top], v.Bands[top].Low, v.Bands[top].High
+	}
+	parts := make([]part, len(s.metrics))
+	for i, name := range s.metrics {
+		parts[i] = part{metric: name, value: s.point[i], band: v.Bands[i], share: v.Shares[i]}
+	}
+	a.Explanation = explain(parts, s.whose(r))
+	return a
+}
+
+// whose names the group of a reading: "Building A, Office rooms", or nothing.
+func (s *state) whose(r *reading.Reading) string {
+	var names []string
+	for _, label := range s.groupBy {
+		name := r.Label(label)
+		if name != "" && label == "room_type" {
+			name += " rooms"
+		}
+		if name != "" {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
