@@ -219,7 +219,7 @@ logger: { level: none }
 
 	for _, path := range []string{"/metrics", "/stats"} {
 		server := httptest.NewServer(router)
-		answer, err := http.Get(server.URL + path) //nolint:noctx // ends with the server
+		answer, err := http.Get(server.URL + path)
 		require.NoError(t, err)
 		var body bytes.Buffer
 		_, err = body.ReadFrom(answer.Body)

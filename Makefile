@@ -1,0 +1,46 @@
+# Targets with a comment behind ## are listed by make help.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build ./buildmon
+	CGO_ENABLED=0 go build -trimpath -o buildmon .
+
+.PHONY: test
+test: ## Run all tests; nothing needs to be installed or started
+	go test ./...
+
+.PHONY: race
+race: ## Run all tests with the race detector
+	go test -race ./...
+
+.PHONY: lint
+lint: ## Lint the code, its format and the pipelines
+	.ci/lint.sh
+	go run . lint ./pipelines/...
+
+.PHONY: generate
+generate: ## Write what is generated: dashboards and reference pages
+	go generate ./...
+	go test ./plugins/all -run TestReferencePagesAreCurrent -update
+
+.PHONY: check
+check: generate ## Fail if what is generated is not committed
+	git diff --exit-code
+
+.PHONY: integration
+integration: ## Run everything that guards the project, against real servers
+	.ci/run
+
+.PHONY: demo
+demo: ## Watch a simulated building; nothing needs to be installed
+	go run . demo
+
+.PHONY: bench
+bench: ## Measure the engines and plugins
+	go test -run '^$$' -bench . -benchmem ./internal/... ./plugins/...
