@@ -330,6 +330,36 @@ func TestLearnerSamplesEvenly(t *testing.T) {
 	assert.InDelta(t, 9.9, high, 0.03)
 }
 
+// Two sensors that report in turn fill each pair of values; to keep the first of
+// each would keep one sensor.
+func TestLearnerSamplesEvenlyWhenItFirstFills(t *testing.T) {
+	l := percentile.New(config(func(c *percentile.Config) { c.Refresh = time.Second }))
+	for i := range 1003 {
+		observe(l, "", start.Add(time.Duration(i)*time.Second), 20+float64(i%2))
+	}
+	found := observe(l, "", start.Add(time.Hour), 1e6)
+	require.Len(t, found, 1)
+	assert.Equal(t, []float64{20, 21}, []float64{found[0].Low, found[0].High})
+}
+
+// A feed that slows down gets a finer sample again, or its limits would come from
+// a handful of values.
+func TestLearnerSamplesMoreOfASlowerFeed(t *testing.T) {
+	l := percentile.New(config(nil))
+	at := start
+	feed := func(n int, every time.Duration) {
+		for i := range n {
+			at = at.Add(every)
+			observe(l, "", at, 20+float64(i%10)/10)
+		}
+	}
+	feed(100_000, 800*time.Millisecond)
+	feed(3*1440, time.Minute)
+	// Eleven bytes a value; 1,440 values lie in the history, of which a fourth of
+	// the bound of 1,000 is the least.
+	assert.Greater(t, len(marshal(t, l)), 250*11)
+}
+
 func TestLearnerIsDeterministic(t *testing.T) {
 	a, b := percentile.New(config(nil)), percentile.New(config(nil))
 	for _, l := range []*percentile.Learner{a, b} {

@@ -156,13 +156,14 @@ func TestDetectorExpectsAReturnOnce(t *testing.T) {
 		assert.Equal(t, want, spikes(spike.New(config(nil)), slices.Concat(values...)...), what)
 	}
 	low, high := slices.Repeat([]float64{20}, 5), slices.Repeat([]float64{30}, 500)
-	slope := []float64{28, 26, 24, 22, 20, 20, 20, 20, 20}
+	slope := []float64{29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 20, 20, 20, 20}
 
 	f("at once", []int{5}, low, high, low)
 	f("at once, and up again", []int{5, 510}, low, high, low, high)
 	f("slowly", []int{5}, low, high, slope)
-	f("slowly, and up again", []int{5, 514}, low, high, slope, high)
-	f("slowly, and up and down again", []int{5, 514}, low, high, slope, high, low)
+	f("slowly, and up again", []int{5, 519}, low, high, slope, high)
+	f("slowly down, slowly up, and down at once", []int{5, 534}, low, high, slope, []float64{21, 22, 23, 24, 25, 26, 27, 28, 29, 30}, high[:5], low)
+	f("slowly, and up and down again", []int{5, 519}, low, high, slope, high, low)
 }
 
 func TestDetectorEmptiesTheWindowAfterAGap(t *testing.T) {

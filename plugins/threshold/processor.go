@@ -80,7 +80,7 @@ No message is dropped or changed. Messages that are no acceptable readings pass 
 
 == Memory
 
-At most `+"`samples`"+` values of 16 bytes for each group and metric, in each lane (a Kafka partition): 80 KB a group with the defaults. A group is forgotten after seven histories of silence; of 100,000 groups in a lane, the half that was silent longest is.`).
+At most `+"`samples`"+` values of 16 bytes for each group and metric, in each lane (a Kafka partition): about 100 KB a group of five metrics with the defaults. A group is forgotten after seven histories of silence; of 100,000 groups in a lane, the half that was silent longest is.`).
 		Fields(
 			service.NewStringListField(fieldMetrics).Default(anyList(reading.MetricNames())).
 				Description("The metrics whose usual range is learned: any numeric members of the readings. With an empty list only fixed limits are judged.").
