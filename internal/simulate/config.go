@@ -74,11 +74,11 @@ func (c *Config) validate() error {
 	case !c.End.IsZero() && !c.End.After(c.Start):
 		return fmt.Errorf("end_time %s must be after start_time %s", c.End.Format(time.RFC3339), c.Start.Format(time.RFC3339))
 	case c.Count < 0:
-		return fmt.Errorf("count must not be negative, got %d", c.Count)
+		return fmt.Errorf("count must be 0 or more, got %d", c.Count)
 	case !(c.FaultShare >= 0 && c.FaultShare <= 1):
 		return fmt.Errorf("fault probability must be 0 to 1, got %v", c.FaultShare)
 	case c.FaultShare > 0 && len(c.FaultKinds) == 0:
-		return fmt.Errorf("fault kinds are missing, want at least one or a fault probability of 0")
+		return fmt.Errorf("fault kinds must not be empty, set probability to 0 for no faults")
 	}
 	seen := map[Fault]bool{}
 	for _, k := range c.FaultKinds {
@@ -86,7 +86,7 @@ func (c *Config) validate() error {
 			return fmt.Errorf("unknown fault kind %d", k)
 		}
 		if seen[k] {
-			return fmt.Errorf("fault kind %q is given twice", k)
+			return fmt.Errorf("fault kinds must not repeat, got %q twice", k)
 		}
 		seen[k] = true
 	}

@@ -69,12 +69,12 @@ func TestNewRefusesWrongConfig(t *testing.T) {
 		{"no start", "start_time is missing", func(c *simulate.Config) { c.Start = time.Time{} }},
 		{"old start", "start_time 1999-12-31T00:00:00Z must not be before", func(c *simulate.Config) { c.Start = time.Date(1999, 12, 31, 0, 0, 0, 0, time.UTC) }},
 		{"no time", "must be after start_time", func(c *simulate.Config) { c.End = c.Start }},
-		{"negative count", "count must not be negative, got -1", func(c *simulate.Config) { c.Count = -1 }},
+		{"negative count", "count must be 0 or more, got -1", func(c *simulate.Config) { c.Count = -1 }},
 		{"negative share", "fault probability must be 0 to 1, got -0.1", func(c *simulate.Config) { c.FaultShare = -0.1 }},
 		{"large share", "fault probability must be 0 to 1, got 1.1", func(c *simulate.Config) { c.FaultShare = 1.1 }},
-		{"no kinds", "fault kinds are missing", func(c *simulate.Config) { c.FaultKinds = nil }},
+		{"no kinds", "fault kinds must not be empty", func(c *simulate.Config) { c.FaultKinds = nil }},
 		{"unknown kind", "unknown fault kind 0", func(c *simulate.Config) { c.FaultKinds = []simulate.Fault{simulate.Healthy} }},
-		{"kind twice", `fault kind "stuck" is given twice`, func(c *simulate.Config) { c.FaultKinds = []simulate.Fault{simulate.Stuck, simulate.Stuck} }},
+		{"kind twice", `fault kinds must not repeat, got "stuck" twice`, func(c *simulate.Config) { c.FaultKinds = []simulate.Fault{simulate.Stuck, simulate.Stuck} }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			cfg := portfolio()

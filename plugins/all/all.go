@@ -6,6 +6,8 @@ import (
 	_ "buildmon/plugins/kafka"
 	_ "buildmon/plugins/postgres"
 	_ "buildmon/plugins/prometheus"
+	_ "buildmon/plugins/sensorsimulator"
 	_ "buildmon/plugins/spikedetector"
 	_ "buildmon/plugins/threshold"
+	_ "buildmon/plugins/tumblingwindow"
 )

@@ -99,10 +99,14 @@ func (d *Decoder) Batch(batch service.MessageBatch) []Item {
 	return items
 }
 
+// usualBytes holds most readings, so that making one does not grow it bit by
+// bit.
+const usualBytes = 320
+
 // NewReading returns a message with the wire format of r that carries r, for
 // inputs that make readings rather than receive them.
 func NewReading(r *reading.Reading) *service.Message {
-	raw := r.AppendJSON(nil)
+	raw := r.AppendJSON(make([]byte, 0, usualBytes))
 	msg := service.NewMessage(raw)
 	carryWith(msg, Item{Reading: r}, raw)
 	return msg
