@@ -9,5 +9,4 @@ import (
 	_ "buildmon/plugins/sensorsimulator"
 	_ "buildmon/plugins/spikedetector"
 	_ "buildmon/plugins/threshold"
-	_ "buildmon/plugins/tumblingwindow"
 )
