@@ -111,15 +111,20 @@ func (k *Keeper[S]) Do(ctx context.Context, lane carry.Lane, fn func(state S)) e
 		}
 		e.state, e.epoch, e.ready, e.dirty, e.saved = state, lane.Epoch, true, false, k.now()
 	}
-	fn(e.state)
-	e.dirty = true
-	if k.cache != "" && k.now().Sub(e.saved) >= k.interval {
+	// Before fn, because a lane brings its next batch only when the last one was
+	// stored: what is saved is of batches that will not come again.
+	if k.cache != "" && e.dirty && k.now().Sub(e.saved) >= k.interval {
 		if err := k.save(ctx, lane.Name, e); err != nil {
 			k.res.Logger().Warnf("%v; trying again in %s", err, k.interval)
 		}
 	}
+	fn(e.state)
+	e.dirty = true
 	return nil
 }
+
+// closeTimeout bounds the saving at shutdown, for which the host sets no limit.
+const closeTimeout = 5 * time.Second
 
 // Close saves what was learned since it was last saved. A lane that has not been
 // fed since then is left alone: it may have moved to another process.
@@ -127,6 +132,8 @@ func (k *Keeper[S]) Close(ctx context.Context) error {
 	if k.cache == "" {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
+	defer cancel()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var errs []error

@@ -82,7 +82,7 @@ func TestStateIsSavedOnTheInterval(t *testing.T) {
 	require.EqualValues(t, 1, feed(t, keeper(t, res, kept), lane), "not saved yet")
 	now = now.Add(time.Minute)
 	feed(t, k, lane)
-	require.EqualValues(t, 3, feed(t, keeper(t, res, kept), lane), "saved without Close, as before a crash")
+	require.EqualValues(t, 2, feed(t, keeper(t, res, kept), lane), "saved without Close, as before a crash, and without the batch that may come again")
 }
 
 func TestStateOfAnUnknownVersionIsLearnedAnew(t *testing.T) {
