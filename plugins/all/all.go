@@ -9,4 +9,5 @@ import (
 	_ "buildmon/plugins/sensorsimulator"
 	_ "buildmon/plugins/spikedetector"
 	_ "buildmon/plugins/threshold"
+	_ "buildmon/plugins/tumblingwindow"
 )
