@@ -270,3 +270,35 @@ func TestLateReadings(t *testing.T) {
 		require.Contains(t, text(t, got[1]), `"final":true,"partial":false}`)
 	}
 }
+
+// A partition that comes back was elsewhere meanwhile: what it brings may not be
+// all of a window, and its watermark starts anew.
+func TestPartitionComesBack(t *testing.T) {
+	p := newProcessor(t, prompt+"\nlate_policy: drop")
+	assigned := func(epoch string, msg *service.Message) *service.Message {
+		msg.MetaSetMut(carry.MetaEpoch, epoch)
+		return from(msg, "sensors", "0", "1")
+	}
+	process(t, p, assigned("1", message(100, "")))
+	require.Len(t, process(t, p, assigned("1", message(10, ""))), 1)
+	back := process(t, p, assigned("2", message(10, "")))
+	require.Len(t, back, 2)
+	require.Contains(t, text(t, back[1]), `"partial":true}`)
+}
+
+// Rows share memory with each other, and the batch with its caller; nobody
+// overwrites anything of another.
+func TestRowsDoNotOverlap(t *testing.T) {
+	p := newProcessor(t, prompt)
+	batches := service.MessageBatch{message(1, ""), message(31, ""), message(61, "")}
+	next := batches[2]
+	got := process(t, p, batches[:2]...)
+	require.Len(t, got, 4)
+	require.Same(t, next, batches[2])
+
+	raw, err := got[2].AsBytes()
+	require.NoError(t, err)
+	second := text(t, got[3])
+	_ = append(raw, "overwritten"...)
+	require.Equal(t, second, text(t, got[3]))
+}
