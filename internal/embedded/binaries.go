@@ -1,8 +1,8 @@
 package embedded
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -194,7 +194,7 @@ func download(version embeddedpostgres.PostgresVersion, cache, scratch, dir stri
 		return startErr
 	}
 	if _, err := os.Stat(filepath.Join(dir, "bin", exeName("postgres"))); err != nil {
-		return errors.Join(startErr, err)
+		return cmp.Or(startErr, err)
 	}
 	return os.Chmod(dir, 0o755)
 }
