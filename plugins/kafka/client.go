@@ -46,9 +46,6 @@ const (
 	metadataMinAge = time.Second
 )
 
-// positive refuses durations of zero and less when a pipeline is linted.
-const positive = `root = if this.parse_duration() <= 0 { [ "must be positive, got %s".format(this) ] }`
-
 // connectionFields are the fields that the input and the output share.
 func connectionFields() []*service.ConfigField {
 	return []*service.ConfigField{

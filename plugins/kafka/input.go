@@ -35,6 +35,9 @@ const (
 	maxBatchCount  = 100_000
 	minBufferBytes = 64 << 10
 	maxBufferBytes = 1 << 30
+
+	minCommitPeriod = 100 * time.Millisecond
+	minGroupTimeout = time.Second
 )
 
 func inputSpec() *service.ConfigSpec {
@@ -93,27 +96,27 @@ For each assigned partition the batch under way and a queue of `+"`partition_buf
 			service.NewIntField(fieldBatchCount).
 				Description("The most messages in a batch. A batch does not wait to be full; larger limits let the output catch up faster after it was away, and make the batch that is delivered again after a crash larger.").
 				Default(5000).
-				LintRule(fmt.Sprintf(`root = if this < 1 || this > %d { [ "must be 1 to %[1]d, got %%v".format(this) ] }`, maxBatchCount)),
+				LintRule(lintBetween(1, maxBatchCount)),
 			service.NewIntField(fieldBufferBytes).
 				Description("How many bytes to fetch ahead per partition. Larger buffers keep fetching smooth where brokers are far away, and take that much memory for each partition.").
 				Default(4<<20).
 				Advanced().
-				LintRule(fmt.Sprintf(`root = if this < %d || this > %d { [ "must be %[1]d to %[2]d bytes, got %%v".format(this) ] }`, minBufferBytes, maxBufferBytes)),
+				LintRule(lintBetween(minBufferBytes, maxBufferBytes)),
 			service.NewDurationField(fieldCommitPeriod).
 				Description("How often to commit offsets of acknowledged messages. Longer periods spare the brokers, show a lag to others that is older, and deliver more again after a crash.").
 				Default("1s").
 				Advanced().
-				LintRule(positive),
+				LintRule(lintAtLeast(minCommitPeriod)),
 			service.NewDurationField(fieldSessionTimeout).
 				Description("How long the group waits for a sign of life before it gives the partitions of this process to others. Shorter times shorten the standstill after a crash and are less patient with a busy machine. Brokers allow 6 s to 30 min unless told otherwise.").
 				Default("15s").
 				Advanced().
-				LintRule(positive),
+				LintRule(lintAtLeast(minGroupTimeout)),
 			service.NewDurationField(fieldRebalanceTimeout).
 				Description("How long the group waits, when partitions are moved, for members to finish the batches under way. Longer times deliver less again when the output is slow, and hold the group up for longer when it is stuck.").
 				Default("60s").
 				Advanced().
-				LintRule(positive),
+				LintRule(lintAtLeast(minGroupTimeout)),
 		).
 		Example("From Kafka to Postgres", "Each batch of a partition is stored in one transaction, and its offset is committed afterwards.", `
 input:
@@ -249,39 +252,18 @@ func parseInputConfig(conf *service.ParsedConfig) (c inputConfig, err error) {
 	}
 	for _, d := range []struct {
 		field string
+		low   time.Duration
 		to    *time.Duration
 	}{
-		{fieldCommitPeriod, &c.commitPeriod},
-		{fieldSessionTimeout, &c.sessionTimeout},
-		{fieldRebalanceTimeout, &c.rebalanceTimeout},
+		{fieldCommitPeriod, minCommitPeriod, &c.commitPeriod},
+		{fieldSessionTimeout, minGroupTimeout, &c.sessionTimeout},
+		{fieldRebalanceTimeout, minGroupTimeout, &c.rebalanceTimeout},
 	} {
-		if *d.to, err = positiveDuration(conf, d.field); err != nil {
+		if *d.to, err = durationAtLeast(conf, d.field, d.low); err != nil {
 			return c, err
 		}
 	}
 	return c, nil
-}
-
-func intBetween(conf *service.ParsedConfig, field string, low, high int) (int, error) {
-	n, err := conf.FieldInt(field)
-	if err != nil {
-		return 0, err
-	}
-	if n < low || n > high {
-		return 0, fmt.Errorf("%s must be %d to %d, got %d", field, low, high, n)
-	}
-	return n, nil
-}
-
-func positiveDuration(conf *service.ParsedConfig, field string) (time.Duration, error) {
-	d, err := conf.FieldDuration(field)
-	if err != nil {
-		return 0, err
-	}
-	if d <= 0 {
-		return 0, fmt.Errorf("%s must be positive, got %s", field, d)
-	}
-	return d, nil
 }
 
 // Connect asks the brokers for the topics and joins the group. The host retries

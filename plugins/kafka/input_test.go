@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net"
+	"strconv"
 	"testing"
 	"time"
 
@@ -228,6 +230,26 @@ func TestInputCommitsWhatIsAcknowledged(t *testing.T) {
 	})
 }
 
+func TestInputDoesNotReadAbortedTransactions(t *testing.T) {
+	testkafka.Each(t, func(t *testing.T, brokers []string) {
+		topic := testkafka.Topic(t, brokers, 1)
+		client := testkafka.Client(t, brokers, kgo.TransactionalID(topic), kgo.DefaultProduceTopic(topic))
+		for _, end := range []kgo.TransactionEndTry{kgo.TryAbort, kgo.TryCommit} {
+			require.NoError(t, client.BeginTransaction())
+			require.NoError(t, client.ProduceSync(within(t, soon), kgo.StringRecord(fmt.Sprint(end == kgo.TryCommit))).FirstErr())
+			require.NoError(t, client.EndTransaction(within(t, soon), end))
+		}
+		in := openInput(t, inputYAML(brokers, topic, topic))
+		g := read(t, in)
+		require.Len(t, g.batch, 1)
+		value, err := g.batch[0].AsBytes()
+		require.NoError(t, err)
+		require.Equal(t, "true", string(value))
+		g.answer(t, nil)
+		quiet(t, in, 500*time.Millisecond)
+	})
+}
+
 func TestInputStartsAtTheEndIfAskedTo(t *testing.T) {
 	testkafka.Each(t, func(t *testing.T, brokers []string) {
 		topic := testkafka.Topic(t, brokers, 1)
@@ -274,6 +296,39 @@ func TestInputWaitsForTopicsToBeCreated(t *testing.T) {
 		seed(t, brokers, topic, 1, 3)
 		require.Equal(t, 1, read(t, in).partition)
 	})
+}
+
+func TestInputGoesOnAfterTheBrokerRestarted(t *testing.T) {
+	dir := t.TempDir()
+	start := func(port int) *kfake.Cluster {
+		return testkafka.StartCluster(t, kfake.Ports(port), kfake.DataDir(dir))
+	}
+	cluster := start(0)
+	brokers := cluster.ListenAddrs()
+	require.NoError(t, cluster.CreateTopic("sensors", 1, nil))
+	seed(t, brokers, "sensors", 0, 20)
+	in := openInput(t, inputYAML(brokers, "sensors", "buildmon", "batch_count: 5", "commit_period: 100ms"))
+	done := map[int]bool{}
+	step := func() {
+		g := read(t, in)
+		for _, o := range g.offsets {
+			done[o] = true
+		}
+		require.True(t, g.offsets[0] == 0 || done[g.offsets[0]-1], "skips to %d", g.offsets[0])
+		g.answer(t, nil)
+	}
+	step()
+	cluster.Close()
+	_, port, err := net.SplitHostPort(brokers[0])
+	require.NoError(t, err)
+	n, err := strconv.Atoi(port)
+	require.NoError(t, err)
+	start(n)
+	seed(t, brokers, "sensors", 0, 20)
+	for len(done) < 40 {
+		step()
+	}
+	require.Eventually(t, func() bool { return committed(t, brokers, "buildmon", "sensors", 0) == 40 }, soon, 50*time.Millisecond)
 }
 
 func TestInputConnectFailsFast(t *testing.T) {

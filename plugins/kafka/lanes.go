@@ -96,7 +96,7 @@ func (ls *lanes) push(fetches kgo.Fetches) {
 	defer ls.mu.Unlock()
 	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
 		l := ls.lanes[source{p.Topic, p.Partition}]
-		if l == nil || l.revoked || len(p.Records) == 0 {
+		if l == nil || len(p.Records) == 0 {
 			return
 		}
 		if l.position < 0 {
@@ -193,13 +193,12 @@ func (ls *lanes) resolve(d delivery, err error) {
 	}
 }
 
-// rested makes a lane whose batch was refused deliver it again.
+// rested makes a lane whose batch was refused deliver it again. If the partition
+// was given up meanwhile, take passes over it.
 func (ls *lanes) rested(l *lane) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	if !l.gone && !l.revoked {
-		ls.makeReady(l)
-	}
+	ls.makeReady(l)
 }
 
 // revoke stops handing out the partitions, waits up to patience for the batches

@@ -85,7 +85,7 @@ The batches under way, and as much again for compressing them: at most `+"`max_i
 				Description("The size, before compression, of the largest message to send. Topics have a bound of their own, `"+configMaxMessageBytes+"`, about 1 MiB unless it was raised; the lower one holds. The bound of a topic is read when it is first written to.").
 				Default(16<<20).
 				Advanced().
-				LintRule(fmt.Sprintf(`root = if this < %d || this > %d { [ "must be %[1]d to %[2]d bytes, got %%v".format(this) ] }`, minMessageBytes, maxMessageBytes)),
+				LintRule(lintBetween(minMessageBytes, maxMessageBytes)),
 			service.NewDurationField(fieldLinger).
 				Description("How long to wait for more messages to send together. Longer times make fewer and larger requests, and delay each batch by as much.").
 				Default("5ms").
@@ -95,12 +95,12 @@ The batches under way, and as much again for compressing them: at most `+"`max_i
 				Description("How long to try to send a message before it counts as failed. Longer times bridge longer absences of a broker without messages coming twice; shorter ones report them sooner.").
 				Default("30s").
 				Advanced().
-				LintRule(fmt.Sprintf(`root = if this.parse_duration() < %d { [ "must be at least %s, got %%s".format(this) ] }`, minTimeout, minTimeout)),
+				LintRule(lintAtLeast(minTimeout)),
 			service.NewObjectField(fieldCreateTopic,
 				service.NewIntField(fieldPartitions).
 					Description("The number of partitions of a topic that is created: as many as consumers may ever share the work. With 0 none is created, and a missing topic is an error unless the brokers create it.").
 					Default(0).
-					LintRule(fmt.Sprintf(`root = if this < 0 || this > %d { [ "must be 0 to %[1]d, got %%v".format(this) ] }`, maxPartitions)),
+					LintRule(lintBetween(0, maxPartitions)),
 				service.NewIntField(fieldReplicationFactor).
 					Description("On how many brokers each message is kept. With -1 the default of the brokers holds.").
 					Default(-1).
@@ -108,7 +108,7 @@ The batches under way, and as much again for compressing them: at most `+"`max_i
 			).
 				Description("Creates topics that are missing when they are first written to. Topics that exist stay as they are."),
 			service.NewOutputMaxInFlightField().
-				LintRule(fmt.Sprintf(`root = if this < 1 || this > %d { [ "must be 1 to %[1]d, got %%v".format(this) ] }`, maxInFlight)),
+				LintRule(lintBetween(1, maxInFlight)),
 			service.NewBatchPolicyField(fieldBatching),
 		).
 		Example("Readings of a building, keyed by sensor", "The topic is created with 12 partitions if it is missing.", `
@@ -202,11 +202,8 @@ func newOutputFromConfig(conf *service.ParsedConfig, res *service.Resources) (*o
 	if linger < 0 || linger > maxLinger {
 		return nil, fmt.Errorf("%s must be 0s to %s, got %s", fieldLinger, maxLinger, linger)
 	}
-	if o.timeout, err = conf.FieldDuration(fieldTimeout); err != nil {
+	if o.timeout, err = durationAtLeast(conf, fieldTimeout, minTimeout); err != nil {
 		return nil, err
-	}
-	if o.timeout < minTimeout {
-		return nil, fmt.Errorf("%s must be at least %s, got %s", fieldTimeout, minTimeout, o.timeout)
 	}
 	if o.topics, err = topicsFromConfig(conf); err != nil {
 		return nil, err

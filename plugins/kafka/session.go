@@ -92,11 +92,15 @@ func (s *session) fetch(ctx context.Context) {
 			return
 		}
 		fetches.EachError(func(topic string, partition int32, err error) {
-			if topic == "" {
+			var loss *kgo.ErrDataLoss
+			switch {
+			case errors.As(err, &loss):
+				s.log.Errorf("The brokers lost records of %s/%d; reading goes on at offset %d: %v", topic, partition, loss.ResetTo, err)
+			case topic == "":
 				s.warn.warn("group", "reading as member of group %q: %v", s.conf.group, err)
-				return
+			default:
+				s.warn.warn(fmt.Sprint(topic, partition), "reading %s/%d: %v", topic, partition, err)
 			}
-			s.warn.warn(fmt.Sprint(topic, partition), "reading partition %d of topic %q: %v", partition, topic, err)
 		})
 	}
 }
