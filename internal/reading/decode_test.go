@@ -1,7 +1,6 @@
 package reading_test
 
 import (
-	"errors"
 	"math"
 	"strings"
 	"testing"
@@ -128,7 +127,7 @@ func TestDecodeDoesNotKeepTheMessage(t *testing.T) {
 func TestErrorIsOfOneType(t *testing.T) {
 	_, err := decoder().Decode([]byte("{"))
 	var refused *reading.Error
-	require.True(t, errors.As(err, &refused))
+	require.ErrorAs(t, err, &refused)
 	require.True(t, strings.HasPrefix(err.Error(), "decoding reading: "))
 }
 

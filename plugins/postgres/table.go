@@ -58,8 +58,9 @@ func (o *output) writeRows(ctx context.Context, s *store.Store, batch service.Me
 	var order []string
 	groups := map[string][]store.Row{}
 	var letters []store.DeadLetter
+	mapping := batch.BloblangExecutor(o.table.columns)
 	for i, msg := range batch {
-		row, columns, err := o.table.row(batch, i)
+		row, columns, err := mappedRow(mapping, i, msg)
 		switch {
 		case err != nil:
 			letter := letterOf(msg, err)
@@ -93,12 +94,12 @@ func (o *output) writeRows(ctx context.Context, s *store.Store, batch service.Me
 	return nil
 }
 
-// row maps one message; it is nil if the mapping leaves the message out.
-func (t *ownTable) row(batch service.MessageBatch, i int) (row json.RawMessage, columns []string, err error) {
-	if err := batch[i].GetError(); err != nil {
+// mappedRow maps one message; it is nil if the mapping leaves the message out.
+func mappedRow(mapping *service.MessageBatchBloblangExecutor, i int, msg *service.Message) (row json.RawMessage, columns []string, err error) {
+	if err := msg.GetError(); err != nil {
 		return nil, nil, err
 	}
-	mapped, err := batch.BloblangQuery(i, t.columns)
+	mapped, err := mapping.Query(i)
 	if err != nil {
 		return nil, nil, &reading.Error{Reason: mappingFailed, Detail: err.Error()}
 	}
