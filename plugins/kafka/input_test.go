@@ -89,10 +89,14 @@ func TestInputSetsMetadata(t *testing.T) {
 		topic := testkafka.Topic(t, brokers, 1)
 		at := time.Unix(1_767_605_400, 0)
 		seedRecords(t, brokers,
-			&kgo.Record{Topic: topic, Key: []byte("room-1"), Value: []byte("a"), Timestamp: at,
-				Headers: []kgo.RecordHeader{{Key: "source", Value: []byte("roof")}, {Key: metaEpoch, Value: []byte("forged")}}},
-			&kgo.Record{Topic: topic, Value: nil, Timestamp: at,
-				Headers: []kgo.RecordHeader{{Key: metaKey, Value: []byte("forged")}}},
+			&kgo.Record{
+				Topic: topic, Key: []byte("room-1"), Value: []byte("a"), Timestamp: at,
+				Headers: []kgo.RecordHeader{{Key: "source", Value: []byte("roof")}, {Key: metaEpoch, Value: []byte("forged")}},
+			},
+			&kgo.Record{
+				Topic: topic, Value: nil, Timestamp: at,
+				Headers: []kgo.RecordHeader{{Key: metaKey, Value: []byte("forged")}},
+			},
 		)
 		in := openInput(t, inputYAML(brokers, topic, topic))
 
