@@ -11,6 +11,7 @@ import (
 	_ "github.com/redpanda-data/benthos/v4/public/components/pure"
 
 	"buildmon/internal/command/app"
+	"buildmon/internal/command/demo"
 	"buildmon/internal/command/doctor"
 	_ "buildmon/plugins/all"
 )
@@ -20,5 +21,5 @@ var version, dateBuilt string
 
 func main() {
 	version, dateBuilt := app.Version(version, dateBuilt)
-	service.RunCLI(context.Background(), app.Options(version, dateBuilt, doctor.Command())...)
+	service.RunCLI(context.Background(), app.Options(version, dateBuilt, demo.Command(), doctor.Command())...)
 }

@@ -131,7 +131,7 @@ func TestAllGood(t *testing.T) {
 		require.Equal(t, doctor.OK, l.Status, "%s\n%s", l.Name, r)
 		require.Empty(t, l.Remedy)
 	}
-	require.Contains(t, line(t, r, "broker").Finding, cluster.ListenAddrs()[0]+" answers for 1 broker, Kafka ")
+	require.Contains(t, line(t, r, "broker").Finding, cluster.ListenAddrs()[0]+" answers for 1 broker")
 	require.Equal(t, `"sensors" with 3 partitions`, line(t, r, "topic").Finding)
 	require.Equal(t, `"buildmon" is read by 1 member`, line(t, r, "group").Finding)
 	require.Equal(t, "0 messages", line(t, r, "lag").Finding)

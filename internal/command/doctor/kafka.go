@@ -58,10 +58,14 @@ func (d *doctor) broker(ctx context.Context, s section, admin *kadm.Client, addr
 	versions, err := within(ctx, d, admin.ApiVersions)
 	if err == nil {
 		for _, v := range versions.Sorted() {
-			if v.Err == nil {
-				found += ", Kafka " + strings.TrimPrefix(v.VersionGuess(), "v") + " by its protocol"
-				break
+			if v.Err != nil {
+				continue
 			}
+			// A guess that is not one version is of a server that is no Kafka.
+			if guess, ok := strings.CutPrefix(v.VersionGuess(), "v"); ok {
+				found += ", Kafka " + guess + " by its protocol"
+			}
+			break
 		}
 	}
 	s.ok("broker", "%s", found)
