@@ -48,7 +48,7 @@ func config(dir string, out interface{ Write([]byte) (int, error) }) demo.Config
 // root starts it.
 func newDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "buildmon-demo-")
+	dir, err := os.MkdirTemp("", "buildmon-demo-") //nolint:usetesting // t.TempDir is closed to other users
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	require.NoError(t, os.Chmod(dir, 0o711))
