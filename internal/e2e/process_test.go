@@ -51,6 +51,7 @@ type site struct {
 	topic   string
 	dsn     string
 	pool    *pgxpool.Pool
+	admin   *kadm.Client
 }
 
 func newSite(t *testing.T) *site {
@@ -67,21 +68,17 @@ func newSite(t *testing.T) *site {
 	s.pool, err = pgxpool.New(t.Context(), s.dsn)
 	require.NoError(t, err)
 	t.Cleanup(s.pool.Close)
-	return s
-}
-
-func (s *site) admin() *kadm.Client {
-	s.t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(s.brokers, ",")...))
-	require.NoError(s.t, err)
-	s.t.Cleanup(client.Close)
-	return kadm.NewClient(client)
+	require.NoError(t, err)
+	t.Cleanup(client.Close)
+	s.admin = kadm.NewClient(client)
+	return s
 }
 
 // produced is how many records the topic holds.
 func (s *site) produced() (n int64) {
 	s.t.Helper()
-	ends, err := s.admin().ListEndOffsets(s.t.Context(), s.topic)
+	ends, err := s.admin.ListEndOffsets(s.t.Context(), s.topic)
 	require.NoError(s.t, err)
 	ends.Each(func(o kadm.ListedOffset) { n += o.Offset })
 	return n
@@ -89,7 +86,7 @@ func (s *site) produced() (n int64) {
 
 // committed is how many records a consumer group has done.
 func (s *site) committed(group string) (n int64) {
-	offsets, err := s.admin().FetchOffsets(s.t.Context(), group)
+	offsets, err := s.admin.FetchOffsets(s.t.Context(), group)
 	if err != nil {
 		return 0
 	}

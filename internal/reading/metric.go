@@ -15,7 +15,7 @@ const (
 
 var metrics = [NumMetrics]struct {
 	name, unit string
-	min, max   float64 // bounds of what can be true at all; see Limits in README
+	min, max   float64 // bounds of what can be true at all
 }{
 	Temperature: {"temperature", "°C", -273.15, 2000},
 	Humidity:    {"humidity", "%", -5, 120},

@@ -113,11 +113,7 @@ func (r *Reading) AppendJSON(dst []byte) []byte {
 	dst = append(appendName(dst, "timestamp"), '"')
 	dst = r.Time.UTC().AppendFormat(dst, time.RFC3339Nano)
 	dst = append(dst, '"')
-	for i := range r.Extra {
-		dst = append(appendString(appendComma(dst), r.Extra[i].Name), ':')
-		dst = append(dst, r.Extra[i].Raw...)
-	}
-	return append(dst, '}')
+	return append(r.appendExtraMembers(dst), '}')
 }
 
 // AppendExtra appends the members without a column as one JSON object, or
@@ -126,12 +122,15 @@ func (r *Reading) AppendExtra(dst []byte) []byte {
 	if len(r.Extra) == 0 {
 		return dst
 	}
-	dst = append(dst, '{')
+	return append(r.appendExtraMembers(append(dst, '{')), '}')
+}
+
+func (r *Reading) appendExtraMembers(dst []byte) []byte {
 	for i := range r.Extra {
 		dst = append(appendString(appendComma(dst), r.Extra[i].Name), ':')
 		dst = append(dst, r.Extra[i].Raw...)
 	}
-	return append(dst, '}')
+	return dst
 }
 
 func appendName(dst []byte, name string) []byte {

@@ -78,6 +78,23 @@ func (p *partitions) ensure(ctx context.Context, table partitioned, t time.Time)
 	return nil
 }
 
+// ensureAll makes the partitions of a table that rows need. Rows that follow one
+// another mostly share one, so it is looked up only when it changes.
+func ensureAll[R any](ctx context.Context, p *partitions, table partitioned, rows []R, at func(R) time.Time) error {
+	var last time.Time
+	for _, row := range rows {
+		start := table.start(at(row))
+		if start.Equal(last) {
+			continue
+		}
+		if err := p.ensure(ctx, table, start); err != nil {
+			return err
+		}
+		last = start
+	}
+	return nil
+}
+
 // createPartition makes a table like its parent and attaches it, which unlike
 // CREATE TABLE … PARTITION OF does not wait for running queries.
 func createPartition(ctx context.Context, tx pgx.Tx, table partitioned, name string, start time.Time) error {

@@ -103,26 +103,14 @@ func (w *writing) prepare(ctx context.Context) error {
 			w.members[r] = true
 		}
 	}
-	var last time.Time
-	for _, r := range w.readings {
-		if day := dayOf(r.Time); !day.Equal(last) {
-			last = day
-			if err := w.partitions.ensure(ctx, readings, r.Time); err != nil {
-				return err
-			}
-		}
+	err := ensureAll(ctx, w.partitions, readings, w.readings, func(r *reading.Reading) time.Time { return r.Time })
+	if err == nil {
+		err = ensureAll(ctx, w.partitions, aggregates, w.batch.Panes, func(p *window.Pane) time.Time { return p.Start })
 	}
-	for _, p := range w.batch.Panes {
-		if err := w.partitions.ensure(ctx, aggregates, p.Start); err != nil {
-			return err
-		}
+	if err == nil {
+		err = ensureAll(ctx, w.partitions, anomalies, w.batch.Anomalies, func(a *anomaly.Anomaly) time.Time { return a.Reading.Time })
 	}
-	for _, a := range w.batch.Anomalies {
-		if err := w.partitions.ensure(ctx, anomalies, a.Reading.Time); err != nil {
-			return err
-		}
-	}
-	return nil
+	return err
 }
 
 func (w *writing) transact(ctx context.Context, store func(context.Context, pgx.Tx) error) error {

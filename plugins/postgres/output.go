@@ -248,8 +248,7 @@ func (o *output) WriteBatch(ctx context.Context, batch service.MessageBatch) err
 }
 
 func (o *output) write(ctx context.Context, s *store.Store, batch service.MessageBatch) error {
-	b, letters := o.sort(batch)
-	b.DeadLetters = letters
+	b := o.sort(batch)
 	result, err := s.Write(ctx, b)
 	if err != nil {
 		return fmt.Errorf("storing a batch of %d readings: %w", len(b.Readings), err)
@@ -257,7 +256,7 @@ func (o *output) write(ctx context.Context, s *store.Store, batch service.Messag
 	o.stored.Incr(int64(result.Stored))
 	o.duplicates.Incr(int64(result.Duplicates))
 	o.anomalies.Incr(int64(result.Anomalies))
-	o.countLetters(letters, result.Refused)
+	o.countLetters(b.DeadLetters, result.Refused)
 	if result.Strangers > 0 {
 		o.warnStrangers.Do(func() {
 			o.log.Warnf("%d readings were changed or dropped after tumbling_window had counted them; they are left out of the aggregates. Put tumbling_window after everything that changes or drops readings.", result.Strangers)
@@ -267,19 +266,18 @@ func (o *output) write(ctx context.Context, s *store.Store, batch service.Messag
 }
 
 // sort tells readings, panes, anomalies and the rest apart.
-func (o *output) sort(batch service.MessageBatch) (*store.Batch, []store.DeadLetter) {
+func (o *output) sort(batch service.MessageBatch) *store.Batch {
 	items := o.decoder.Batch(batch)
 	b := &store.Batch{Readings: make([]*reading.Reading, 0, len(batch))}
-	var letters []store.DeadLetter
 	for i, item := range items {
 		switch {
 		case item.Err != nil:
-			letters = append(letters, letterOf(batch[i], item.Err))
+			b.DeadLetters = append(b.DeadLetters, letterOf(batch[i], item.Err))
 		case item.Reading != nil:
 			b.Readings = append(b.Readings, item.Reading)
 		default:
 			if err := addDerived(b, batch[i]); err != nil {
-				letters = append(letters, letterOf(batch[i], err))
+				b.DeadLetters = append(b.DeadLetters, letterOf(batch[i], err))
 			}
 		}
 	}
@@ -292,7 +290,7 @@ func (o *output) sort(batch service.MessageBatch) (*store.Batch, []store.DeadLet
 		}
 		return "", nil
 	}
-	return b, letters
+	return b
 }
 
 func addDerived(b *store.Batch, msg *service.Message) error {
