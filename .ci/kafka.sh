@@ -3,6 +3,8 @@
 #
 #   .ci/kafka.sh start DIR    prints the address of the broker when it is ready
 #   .ci/kafka.sh stop DIR
+#   .ci/kafka.sh restart DIR  on the same data and ports
+#   .ci/kafka.sh crash DIR    the same, but ends the broker with kill -9
 #
 # DIR keeps the jars, which are resolved once with Maven, and the data, which
 # begins empty at each start. DIR/env can be sourced: it sets
@@ -10,6 +12,9 @@
 #   BUILDMON_TEST_KAFKA        the plain listener
 #   BUILDMON_TEST_KAFKA_SASL   a listener that wants user "buildmon" with password
 #                              "secret", by PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512
+#   BUILDMON_TEST_KAFKA_PROXIED  where a proxy should connect to, if
+#                              BUILDMON_KAFKA_PROXY was set to the address at
+#                              which clients of the proxy find it
 #
 # Needs Java 17 or later, and Maven for the first start. Topics are not created
 # by themselves; those created without a number of partitions have 3.
@@ -50,21 +55,25 @@ configure() {
 	sasl=$(free_port)
 	taken+=" $sasl"
 	controller=$(free_port)
+	taken+=" $controller"
+	proxied=$(free_port)
 
 	cat >"$dir/server.properties" <<-END
 		process.roles=broker,controller
 		node.id=1
 		controller.quorum.voters=1@127.0.0.1:$controller
 		controller.listener.names=CONTROLLER
-		listeners=PLAIN://127.0.0.1:$plain,SASL://127.0.0.1:$sasl,CONTROLLER://127.0.0.1:$controller
-		advertised.listeners=PLAIN://127.0.0.1:$plain,SASL://127.0.0.1:$sasl
-		listener.security.protocol.map=PLAIN:PLAINTEXT,SASL:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
+		listeners=PLAIN://127.0.0.1:$plain,SASL://127.0.0.1:$sasl,PROXIED://127.0.0.1:$proxied,CONTROLLER://127.0.0.1:$controller
+		advertised.listeners=PLAIN://127.0.0.1:$plain,SASL://127.0.0.1:$sasl,PROXIED://${BUILDMON_KAFKA_PROXY:-127.0.0.1:$proxied}
+		listener.security.protocol.map=PLAIN:PLAINTEXT,SASL:SASL_PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT
 		inter.broker.listener.name=PLAIN
 		sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
 		listener.name.sasl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_buildmon="secret";
 		listener.name.sasl.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 		listener.name.sasl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 		log.dirs=$dir/data
+		broker.session.timeout.ms=3000
+		broker.heartbeat.interval.ms=500
 		num.partitions=3
 		auto.create.topics.enable=false
 		group.initial.rebalance.delay.ms=0
@@ -88,8 +97,6 @@ configure() {
 }
 
 start() {
-	mkdir -p "$dir"
-	dir=$(cd "$dir" && pwd)
 	if running; then
 		echo "a broker runs in $dir already" >&2
 		exit 1
@@ -97,13 +104,25 @@ start() {
 	resolve_jars
 	rm -rf "$dir/data" "$dir/env"
 	configure
-	local java=(java -Xms128m -Xmx512m "-Dlog4j2.configurationFile=$dir/log4j2.properties" -cp "$dir/jars/*")
 	"${java[@]}" kafka.tools.StorageTool format --config "$dir/server.properties" \
 		--cluster-id "$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=')" \
 		--add-scram 'SCRAM-SHA-256=[name=buildmon,password=secret]' \
 		--add-scram 'SCRAM-SHA-512=[name=buildmon,password=secret]' \
 		>"$dir/format.log" 2>&1 || { cat "$dir/format.log" >&2; exit 1; }
+	launch
+	{
+		echo "export BUILDMON_TEST_KAFKA=127.0.0.1:$plain"
+		echo "export BUILDMON_TEST_KAFKA_SASL=127.0.0.1:$sasl"
+		if [[ -n ${BUILDMON_KAFKA_PROXY:-} ]]; then
+			echo "export BUILDMON_TEST_KAFKA_PROXIED=127.0.0.1:$proxied"
+		fi
+	} >"$dir/env"
+	echo "127.0.0.1:$plain"
+}
 
+# launch starts the broker on what is in DIR and returns when it answers.
+launch() {
+	rm -f "$dir/broker.log"
 	# A subshell of its own with closed outputs, so that whoever reads what this
 	# script prints does not wait for the broker to end.
 	(
@@ -115,8 +134,6 @@ start() {
 
 	for _ in $(seq 600); do
 		if grep -q 'Kafka Server started' "$dir/broker.log" 2>/dev/null; then
-			printf 'export BUILDMON_TEST_KAFKA=127.0.0.1:%s\nexport BUILDMON_TEST_KAFKA_SASL=127.0.0.1:%s\n' "$plain" "$sasl" >"$dir/env"
-			echo "127.0.0.1:$plain"
 			return
 		fi
 		running || break
@@ -144,10 +161,25 @@ stop() {
 	rm -f "$dir/pid"
 }
 
+restart() {
+	"$1"
+	launch
+}
+
+crash() {
+	kill -9 "$(<"$dir/pid")"
+	while running; do sleep 0.1; done
+	rm -f "$dir/pid"
+}
+
 [[ $# -eq 2 ]] || usage
-dir=$2
+mkdir -p "$2"
+dir=$(cd "$2" && pwd)
+java=(java -Xms128m -Xmx512m "-Dlog4j2.configurationFile=$dir/log4j2.properties" -cp "$dir/jars/*")
 case $1 in
 start) start ;;
 stop) stop ;;
+restart) restart stop ;;
+crash) restart crash ;;
 *) usage ;;
 esac
