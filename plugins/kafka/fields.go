@@ -5,6 +5,10 @@ import (
 	"time"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
+
+	// The lint rules below use functions that this package registers, and are
+	// compiled when a plugin is registered, so it has to come before.
+	_ "github.com/redpanda-data/benthos/v4/public/components/pure"
 )
 
 // Bounds of fields are checked twice: by a rule when a pipeline is linted, and
