@@ -37,6 +37,18 @@ check: generate ## Fail if what is generated is not committed
 integration: ## Run everything that guards the project, against real servers
 	.ci/run
 
+.PHONY: chaos
+chaos: ## Break everything around buildmon 1,000 times and check the tables; needs Java and Maven
+	go run ./internal/chaos -faults 1000 -over 24m
+
+.PHONY: chaos-recovery
+chaos-recovery: ## Measure how long buildmon takes to recover from each kind of fault
+	go run ./internal/chaos -alone -faults 200
+
+.PHONY: chaos-guards
+chaos-guards: ## Remove each guard of the source in turn and want that to be noticed
+	go run ./internal/chaos -guards -faults 40 -over 1m -processes 3
+
 .PHONY: demo
 demo: ## Watch a simulated building; nothing needs to be installed
 	go run . demo

@@ -1,3 +1,5 @@
+//go:build unix
+
 // Chaos proves what buildmon promises about readings: it runs the program as
 // processes of one consumer group between a real Apache Kafka and a real
 // Postgres, breaks everything it can reach at random times, and then holds the
@@ -12,6 +14,10 @@
 //
 // With -alone each fault waits until everything before it has been stored, and
 // the time that took is printed for each kind of fault.
+//
+// With -outage Postgres is away for a while and nothing else happens. With
+// -guards pieces of the source that a promise rests on are removed, each in
+// turn, and the run fails if the tables are right nevertheless.
 //
 // Which fault meets which statement is up to the machine, so a replay repeats
 // the faults and not their exact effect.

@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -38,6 +40,7 @@ type options struct {
 	rate      int
 	alone     bool
 	guards    bool
+	outage    time.Duration
 }
 
 func run(ctx context.Context, args []string) (err error) {
@@ -53,6 +56,7 @@ func run(ctx context.Context, args []string) (err error) {
 	flags.IntVar(&o.rate, "rate", 2000, "messages produced per second")
 	flags.BoolVar(&o.alone, "alone", false, "let each fault wait for recovery from the last, and measure that")
 	flags.BoolVar(&o.guards, "guards", false, "remove one guard of the source after the other, and fail if that goes unnoticed")
+	flags.DurationVar(&o.outage, "outage", 0, "instead of faults, take Postgres away for that long and measure memory and catching up")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

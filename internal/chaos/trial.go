@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -40,8 +42,10 @@ func (t *trial) run(ctx context.Context) error {
 		return fmt.Errorf("connecting to kafka: %w", err)
 	}
 	defer client.Close()
-	f := &feed{client: client, topic: t.name, seed: t.schedule.Seed, rate: t.rate,
-		origin: time.Now().Add(-7 * 24 * time.Hour).UTC().Truncate(time.Hour)}
+	f := &feed{
+		client: client, topic: t.name, seed: t.schedule.Seed, rate: t.rate,
+		origin: time.Now().Add(-7 * 24 * time.Hour).UTC().Truncate(time.Hour),
+	}
 
 	fl, err := newFleet(t.site, t.binary, filepath.Join(t.site.dir, t.name), t.name, t.name, t.name, t.phase.Processes)
 	if err != nil {
@@ -53,11 +57,14 @@ func (t *trial) run(ctx context.Context) error {
 
 	in := &injector{site: t.site, fleet: fl, database: t.name, topic: t.name}
 	err = t.drained(ctx, t.name) // tables are there and the group works
-	if t.schedule.Alone {
-		err = errors.Join(err, t.oneByOne(ctx, in))
-	} else {
-		err = errors.Join(err, t.storm(ctx, in))
+	disturb := t.storm
+	switch {
+	case t.options.outage > 0:
+		disturb = t.outage
+	case t.schedule.Alone:
+		disturb = t.oneByOne
 	}
+	err = errors.Join(err, disturb(ctx, in))
 	storm := time.Since(start)
 	stopFeed()
 	err = errors.Join(err, <-fed)
