@@ -22,6 +22,7 @@ const (
 	fieldBatchCount       = "batch_count"
 	fieldBufferBytes      = "partition_buffer_bytes"
 	fieldCommitPeriod     = "commit_period"
+	fieldGroupProtocol    = "group_protocol"
 	fieldSessionTimeout   = "session_timeout"
 	fieldRebalanceTimeout = "rebalance_timeout"
 )
@@ -29,6 +30,11 @@ const (
 const (
 	startEarliest = "earliest"
 	startLatest   = "latest"
+)
+
+const (
+	protocolClassic  = "classic"
+	protocolConsumer = "consumer"
 )
 
 const (
@@ -107,6 +113,13 @@ For each assigned partition the batch under way and a queue of `+"`partition_buf
 				Default("1s").
 				Advanced().
 				LintRule(lintAtLeast(minCommitPeriod)),
+			service.NewStringAnnotatedEnumField(fieldGroupProtocol, map[string]string{
+				protocolClassic:  "Members divide the partitions among themselves, cooperatively: those that stay where they are are not interrupted.",
+				protocolConsumer: "The brokers divide them (KIP-848), which needs Apache Kafka 4.0 or later, better 4.3; with older brokers `classic` is used. `session_timeout` is then a setting of the brokers, `group.consumer.session.timeout.ms`.",
+			}).
+				Description("How the group divides the partitions. All members of a group should use the same.").
+				Default(protocolClassic).
+				Advanced(),
 			service.NewDurationField(fieldSessionTimeout).
 				Description("How long the group waits for a sign of life before it gives the partitions of this process to others. Shorter times shorten the standstill after a crash and are less patient with a busy machine. Brokers allow 6 s to 30 min unless told otherwise.").
 				Default("15s").
@@ -160,13 +173,14 @@ type inputConfig struct {
 	rack             string
 	limits           laneLimits
 	commitPeriod     time.Duration
+	brokersDivide    bool // the partitions, by the protocol of KIP-848
 	sessionTimeout   time.Duration
 	rebalanceTimeout time.Duration
 }
 
 // options of a client that is a member of the group.
 func (c inputConfig) options(log *service.Logger) []kgo.Opt {
-	return append(c.connection.options(log),
+	opts := append(c.connection.options(log),
 		kgo.ConsumeTopics(c.topics...),
 		kgo.ConsumerGroup(c.group),
 		kgo.ConsumeStartOffset(c.startOffset),
@@ -182,6 +196,10 @@ func (c inputConfig) options(log *service.Logger) []kgo.Opt {
 		kgo.AutoCommitInterval(c.commitPeriod),
 		kgo.BlockRebalanceOnPoll(),
 	)
+	if c.brokersDivide {
+		opts = append(opts, kgo.ServerSideBalancer())
+	}
+	return opts
 }
 
 // patience is how long a batch under way may hold up a rebalance. The rest of
@@ -240,6 +258,15 @@ func parseInputConfig(conf *service.ParsedConfig) (c inputConfig, err error) {
 		c.startOffset = kgo.NewOffset().AtEnd()
 	default:
 		return c, fmt.Errorf("unknown %s %q, want %s or %s", fieldStartOffset, start, startEarliest, startLatest)
+	}
+	switch protocol, err := conf.FieldString(fieldGroupProtocol); {
+	case err != nil:
+		return c, err
+	case protocol == protocolClassic:
+	case protocol == protocolConsumer:
+		c.brokersDivide = true
+	default:
+		return c, fmt.Errorf("unknown %s %q, want %s or %s", fieldGroupProtocol, protocol, protocolClassic, protocolConsumer)
 	}
 	if c.rack, err = conf.FieldString(fieldRack); err != nil {
 		return c, err
