@@ -30,8 +30,8 @@ var guards = []guard{
 	{
 		name:    "readings and windows in one transaction",
 		file:    "internal/store/write.go",
-		source:  "return tx.SendBatch(ctx, rest).Close()",
-		without: "if err := tx.Commit(ctx); err != nil {\n\t\t\treturn err\n\t\t}\n\t\treturn w.pool.SendBatch(ctx, rest).Close()",
+		source:  "if err := store(ctx, tx); err != nil {",
+		without: "if err := pgx.BeginFunc(ctx, w.pool, func(own pgx.Tx) error { return store(ctx, own) }); err != nil {",
 	},
 	{
 		name:    "acknowledged after the commit",
