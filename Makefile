@@ -37,6 +37,17 @@ check: generate ## Fail if what is generated is not committed
 integration: ## Run everything that guards the project, against real servers
 	.ci/run
 
+FUZZTIME ?= 30s
+
+.PHONY: fuzz
+fuzz: ## Fuzz what reads foreign bytes, each target for FUZZTIME (30s, or a count such as 1000000x)
+	@set -e; grep -rl '^func Fuzz' --include='*_test.go' . | xargs -n 1 dirname | sort -u | while read -r package; do \
+		for target in $$(grep -ho '^func Fuzz[A-Za-z]*' $$package/*_test.go | cut -c 6-); do \
+			echo "== $$package $$target"; \
+			go test $$package -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME); \
+		done; \
+	done
+
 .PHONY: chaos
 chaos: ## Break everything around buildmon 1,000 times and check the tables; needs Java and Maven
 	go run ./internal/chaos -faults 1000 -over 24m
