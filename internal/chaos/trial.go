@@ -18,7 +18,7 @@ import (
 )
 
 // drainTimeout is how long the work that is left after the last fault may take.
-const drainTimeout = 90 * time.Second
+const drainTimeout = 5 * time.Minute
 
 // Trial is one phase of a run: a topic, a database and a group of its own.
 type trial struct {
