@@ -50,7 +50,7 @@ fuzz: ## Fuzz what reads foreign bytes, each target for FUZZTIME (30s, or a coun
 
 .PHONY: chaos
 chaos: ## Break everything around buildmon 1,000 times and check the tables; needs Java and Maven
-	go run ./internal/chaos -faults 1000 -over 24m
+	go run ./internal/chaos -faults 1000 -over 20m
 
 .PHONY: chaos-recovery
 chaos-recovery: ## Measure how long buildmon takes to recover from each kind of fault

@@ -5,7 +5,7 @@
 // Postgres, breaks everything it can reach at random times, and then holds the
 // tables against what was produced.
 //
-//	go run ./internal/chaos -faults 1000 -over 24m
+//	go run ./internal/chaos -faults 1000 -over 20m
 //
 // The seed decides which fault happens when. It is printed, and the schedule is
 // written to a file, so that a run that failed can be repeated:

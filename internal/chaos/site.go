@@ -187,9 +187,12 @@ func (s *site) signalPostgres(ctx context.Context, signal syscall.Signal) error 
 	return errors.Join(err, s.postgres.Restart(ctx))
 }
 
-// eventually tries something until it succeeds or 60 s have passed.
+const patience = 3 * time.Minute
+
+// eventually tries something until it succeeds or patience has passed,
+// for other faults may be in the way.
 func eventually(ctx context.Context, try func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
 		err := try(ctx)

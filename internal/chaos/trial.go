@@ -64,28 +64,23 @@ func (t *trial) run(ctx context.Context) error {
 	case t.schedule.Alone:
 		disturb = t.oneByOne
 	}
-	err = errors.Join(err, disturb(ctx, in))
+	errs := []error{err, disturb(ctx, in)}
 	storm := time.Since(start)
 	stopFeed()
-	err = errors.Join(err, <-fed)
-	err = errors.Join(err, t.drained(ctx, t.name))
-	trouble := fl.stop(syscall.SIGTERM)
-	if err != nil {
-		return errors.Join(err, errors.New(strings.Join(trouble, "\n")))
+	errs = append(errs, <-fed, t.drained(ctx, t.name))
+	for _, trouble := range fl.stop(syscall.SIGTERM) {
+		errs = append(errs, errors.New(trouble))
 	}
 	v, err := judge(ctx, t.site, f, t.name)
 	if err != nil {
-		return err
+		return errors.Join(append(errs, err)...)
 	}
 	fmt.Printf("%d processes: %d faults in %s, %d starts of buildmon\n  %s\n", t.phase.Processes,
 		len(t.phase.Faults), storm.Round(time.Second), fl.started, v)
-	if len(trouble) > 0 {
-		err = errors.New(strings.Join(trouble, "\n"))
-	}
 	if !v.good() {
-		err = errors.Join(err, fmt.Errorf("the tables are wrong:\n%s", strings.Join(v.Examples, "\n")))
+		errs = append(errs, fmt.Errorf("the tables are wrong:\n%s", strings.Join(v.Examples, "\n")))
 	}
-	if err != nil {
+	if err := errors.Join(errs...); err != nil {
 		return err
 	}
 	return t.again(ctx, v)
