@@ -1,0 +1,172 @@
+package limits
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"buildmon/internal/recent"
+)
+
+const (
+	// MaxSensors is how many sensors a detector keeps. A new one beyond it makes
+	// the detector forget the half that has been silent longest.
+	MaxSensors = 200_000
+
+	// ForgetAfter is how long a sensor may be silent before it is forgotten.
+	ForgetAfter = 30 * 24 * time.Hour
+
+	// absurd bounds what is taken for a value, so that sums stay finite.
+	absurd = 1e150
+)
+
+// Config says what is reported.
+type Config struct {
+	// Metrics are the names of the values, in the order in which Observe gets
+	// them.
+	Metrics []string
+
+	// Threshold is the score from which on a value is reported, in scales past a
+	// limit.
+	Threshold float64
+}
+
+// Thresholds for three sensitivities. Normal is the best one on the part of the
+// Numenta Anomaly Benchmark with known causes and artificial streams; High and Low
+// are half and twice as much.
+const (
+	High   = 0.25
+	Normal = 0.5
+	Low    = 1.0
+)
+
+// Validate says what is wrong with a configuration.
+func (c *Config) Validate() error {
+	if !(c.Threshold > grade) || c.Threshold >= farthest {
+		return fmt.Errorf("threshold must be more than %v and less than %v, got %v", grade, farthest, c.Threshold)
+	}
+	return nil
+}
+
+// Finding is a value that is reported.
+type Finding struct {
+	Metric    int     // index into Config.Metrics
+	View      View    // that says so
+	Score     float64 // 0 to 1
+	Value     float64 // of the metric
+	Seen      float64 // what the view saw: the value, or an average
+	Low, High float64 // limits of the view
+
+	// Of a metric that stands still:
+	Run     int64         // how many values in a row are the same
+	Longest int64         // how many may be
+	For     time.Duration // how long it has been the same
+}
+
+// Score is what a detector says of a value, from 0 to 1.
+type Score struct {
+	Past  float64 // how far past its limits it is
+	Stuck float64 // how long it has been the same
+}
+
+// Tally counts values that were not judged or learned as usual.
+type Tally struct {
+	Learning int // not judged: too little is known of the sensor
+	Late     int // not learned: not newer than the sensor's last one
+	Invalid  int // neither: not a finite number
+}
+
+// Detector judges the values of sensors by their own past. It is not safe for
+// concurrent use.
+type Detector struct {
+	cfg     Config
+	sensors *recent.Map[sensor]
+}
+
+// sensor is what is known of the metrics of a sensor, in the order of the
+// configuration.
+type sensor []series
+
+// New returns a detector that knows no sensor. It panics if the configuration does
+// not validate.
+func New(cfg Config) *Detector {
+	if err := cfg.Validate(); err != nil {
+		panic("BUG: " + err.Error())
+	}
+	return &Detector{cfg: cfg, sensors: recent.New[sensor](ForgetAfter, MaxSensors)}
+}
+
+func (d *Detector) fresh() sensor {
+	s := make(sensor, len(d.cfg.Metrics))
+	for i := range s {
+		s[i].init()
+	}
+	return s
+}
+
+// Sensors is the number of sensors that are known.
+func (d *Detector) Sensors() int { return d.sensors.Len() }
+
+// Observe judges the values of one reading, and then learns them. It appends what
+// it finds to found, in the order of the metrics, and writes the scores of each
+// value to scores, which has room for all. Those of a value that is absent, NaN, are
+// 0.
+func (d *Detector) Observe(id []byte, at time.Time, values []float64, scores []Score, found []Finding) ([]Finding, Tally) {
+	var tally Tally
+	micros := at.UnixMicro()
+	known := *d.sensors.Get(id, micros, d.fresh)
+	for m, v := range values {
+		scores[m] = Score{}
+		if math.IsNaN(v) {
+			continue
+		}
+		if math.Abs(v) > absurd {
+			tally.Invalid++
+			continue
+		}
+		s := &known[m]
+		late := s.count > 0 && micros <= s.last
+		if late {
+			tally.Late++
+		}
+		if s.count < warmUp {
+			tally.Learning++
+		}
+		if !late {
+			if f, ok := d.stuck(s, micros, v, &scores[m]); ok {
+				f.Metric = m
+				found = append(found, f)
+			}
+		}
+		j := s.observe(micros, v)
+		var fresh bool
+		scores[m].Past, fresh = s.alert(j.score, late)
+		if fresh && j.score >= d.cfg.Threshold {
+			found = append(found, Finding{
+				Metric: m, View: j.view, Score: scores[m].Past, Value: v, Seen: j.value, Low: j.low, High: j.high,
+			})
+		}
+	}
+	return found, tally
+}
+
+func (d *Detector) stuck(s *series, at int64, v float64, score *Score) (Finding, bool) {
+	f := &s.flat
+	if s.count == 0 {
+		f.since = at
+		return Finding{}, false
+	}
+	past := f.observe(at, v == s.newest, s.count)
+	score.Stuck = unit(past)
+	if f.told {
+		score.Stuck *= stale
+	}
+	if past < d.cfg.Threshold || f.told {
+		return Finding{}, false
+	}
+	f.told = true
+	return Finding{
+		View: Stuck, Score: score.Stuck, Value: v, Seen: v, Low: v, High: v,
+		Run: f.run + 1, Longest: int64(f.longest) + 1, For: time.Duration(at-f.since) * time.Microsecond,
+	}, true
+}

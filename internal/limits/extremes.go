@@ -1,0 +1,162 @@
+package limits
+
+import "math"
+
+const (
+	// blocks of values are remembered by their extremes.
+	blocks = 8
+
+	// blockValues and blockTime are how much a block holds at least: whichever is
+	// more. So the limits reach back over eight days, or 4,000 values.
+	blockValues = 500
+	blockTime   = 23 * hour
+
+	// warmUp is how many values a view must have had before it judges.
+	warmUp = 100
+
+	// slow is the share of a new value in the long averages.
+	slow = 1.0 / 2000
+
+	// scaleOf is how many mean absolute deviations make a scale.
+	scaleOf = 2
+
+	// A value past a limit is learned as if it lay nearer: at most clipScales scales
+	// or clipShare of its distance past it, whichever is more.
+	clipScales = 5
+	clipShare  = 0.1
+)
+
+// extremes are the limits of one view of a metric: the second largest and second
+// smallest of its last blocks, but not of the newest values. One odd value in eight
+// blocks changes nothing.
+type extremes struct {
+	low, high float64 // the limits; meaningless before there are two values
+	mean, dev float64 // slow averages of the values and of their distance from it
+	count     int64   // values learned
+
+	began   int64 // time of the first value of the current block
+	inBlock int32
+	block   int32
+	held    int32          // newest values, which are not in a block yet
+	blocks  [blocks]bounds // the current one and those before it
+	newest  bounds         // of the held values
+}
+
+// bounds are the two largest and the two smallest of some values.
+type bounds struct {
+	top, bottom [2]float64
+}
+
+var none = bounds{
+	top:    [2]float64{math.Inf(-1), math.Inf(-1)},
+	bottom: [2]float64{math.Inf(1), math.Inf(1)},
+}
+
+func (b *bounds) raise(v float64) {
+	if v > b.top[0] {
+		b.top[0], b.top[1] = v, b.top[0]
+	} else if v > b.top[1] {
+		b.top[1] = v
+	}
+}
+
+func (b *bounds) lower(v float64) {
+	if v < b.bottom[0] {
+		b.bottom[0], b.bottom[1] = v, b.bottom[0]
+	} else if v < b.bottom[1] {
+		b.bottom[1] = v
+	}
+}
+
+func (b *bounds) include(other *bounds) {
+	b.raise(other.top[0])
+	b.raise(other.top[1])
+	b.lower(other.bottom[0])
+	b.lower(other.bottom[1])
+}
+
+func (e *extremes) init() {
+	for i := range e.blocks {
+		e.blocks[i] = none
+	}
+	e.newest = none
+	e.refresh()
+}
+
+// scale is what counts as far for this view.
+func (e *extremes) scale() float64 { return scaleOf * e.dev }
+
+// beyond is how far a value lies past the limits, in scales: 0 within them. A view
+// that was constant until now has no scale.
+func (e *extremes) beyond(v float64) float64 {
+	if e.count < warmUp {
+		return 0
+	}
+	return past(v, e.low, e.high, e.scale())
+}
+
+// farthest is what scores approach: more than this cannot be said. It is the score of
+// a metric that has never moved, and so has no scale, when it moves.
+const farthest = 10
+
+func past(v, low, high, scale float64) float64 {
+	var d float64
+	switch {
+	case v > high:
+		d = v - high
+	case v < low:
+		d = low - v
+	default:
+		return 0
+	}
+	return d / (scale + d/farthest)
+}
+
+// nearer is what is learned of a value.
+func nearer(v, low, high, scale float64) float64 {
+	switch {
+	case v > high:
+		return min(v, high+max(clipScales*scale, clipShare*(v-high)))
+	case v < low:
+		return max(v, low-max(clipScales*scale, clipShare*(low-v)))
+	}
+	return v
+}
+
+// learn takes a value.
+func (e *extremes) learn(at int64, v float64) {
+	if e.count >= warmUp {
+		v = nearer(v, e.low, e.high, e.scale())
+	}
+	if e.count == 0 {
+		e.mean, e.began = v, at
+	}
+	e.count++
+	share := max(slow, 1/float64(e.count))
+	e.dev += share * (math.Abs(v-e.mean) - e.dev)
+	e.mean += share * (v - e.mean)
+
+	e.newest.raise(v)
+	e.newest.lower(v)
+	if e.held++; e.held < short && e.count > warmUp {
+		return
+	}
+	e.blocks[e.block].include(&e.newest)
+	e.inBlock += e.held
+	e.newest, e.held = none, 0
+	if e.inBlock >= blockValues && at-e.began >= blockTime {
+		e.inBlock, e.began = 0, at
+		e.block = (e.block + 1) % blocks
+		e.blocks[e.block] = none
+	}
+	e.refresh()
+}
+
+// refresh finds the limits among the blocks.
+func (e *extremes) refresh() {
+	all := none
+	for i := range e.blocks {
+		all.include(&e.blocks[i])
+	}
+	e.low, e.high = all.bottom[1], all.top[1]
+}

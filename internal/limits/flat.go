@@ -1,0 +1,47 @@
+package limits
+
+const (
+	// runFade is what a value leaves of the longest run.
+	runFade = 0.9995
+
+	// runSlack is how much longer than the longest run one may be.
+	runSlack = 5
+
+	// runWeight makes a run twice as long as may be worth a normal threshold.
+	runWeight = Normal
+
+	// moving is the share of values that differ from the one before, below which a
+	// metric may well stand still.
+	moving = 0.5
+)
+
+// flat is how long a metric stands still.
+type flat struct {
+	run     int64   // values that equal the one before
+	longest float64 // run, slowly forgotten
+	moves   float64 // share of values that differ from the one before
+	since   int64   // time of the first value of the run
+	told    bool    // the run was reported
+}
+
+// observe takes a value after the first, and scores its run.
+func (f *flat) observe(at int64, same bool, count int64) float64 {
+	share := max(slow, 1/float64(count))
+	if !same {
+		f.longest = max(f.longest, float64(f.run)) * runFade
+		f.moves += share * (1 - f.moves)
+		f.run, f.since, f.told = 0, at, false
+		return 0
+	}
+	f.longest *= runFade
+	f.run++
+	may := f.longest + runSlack
+	if float64(f.run) <= may {
+		f.moves -= share * f.moves // of a longer run nothing is learned until it ends
+		return 0
+	}
+	if f.moves < moving || count < warmUp {
+		return 0
+	}
+	return runWeight * (float64(f.run) - may) / may
+}

@@ -1,0 +1,76 @@
+package limits_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"buildmon/internal/limits"
+)
+
+var metrics = []string{"temperature", "humidity", "co2", "occupancy", "energy_consumption"}
+
+// BenchmarkObserve tells the time for a value, of which a reading has five: of one
+// sensor, and of as many as do not fit into a cache.
+func BenchmarkObserve(b *testing.B) {
+	for _, sensors := range []int{1, 20_000} {
+		b.Run(fmt.Sprintf("sensors=%d", sensors), func(b *testing.B) {
+			d := limits.New(limits.Config{Metrics: metrics, Threshold: limits.Normal})
+			ids := make([][]byte, sensors)
+			for i := range ids {
+				ids[i] = []byte("sensor-" + strconv.Itoa(i))
+			}
+			rng := rand.New(rand.NewPCG(1, 2))
+			rows := make([][]float64, 1000)
+			for i := range rows {
+				rows[i] = []float64{20 + rng.NormFloat64(), 40 + rng.NormFloat64(), 600 + 50*rng.NormFloat64(), float64(rng.IntN(5)), 3 + rng.NormFloat64()}
+			}
+			scores := make([]limits.Score, len(metrics))
+			found := make([]limits.Finding, 0, 100)
+			at := start
+			see := func(i int) {
+				if i%sensors == 0 {
+					at = at.Add(time.Minute)
+				}
+				found, _ = d.Observe(ids[i%sensors], at, rows[i%len(rows)], scores, found[:0])
+			}
+			n := 0
+			for range 30*sensors + 10_000 {
+				see(n)
+				n++
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				see(n)
+				n++
+			}
+			perValue := float64(b.Elapsed().Nanoseconds()) / float64(b.N*len(metrics))
+			b.ReportMetric(perValue, "ns/value")
+			b.ReportMetric(1e9/perValue, "values/s")
+		})
+	}
+}
+
+// The figure that the documentation gives.
+func TestMemory(t *testing.T) {
+	const sensors = 1000
+	values, scores := make([]float64, len(metrics)), make([]limits.Score, len(metrics))
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	d := limits.New(limits.Config{Metrics: metrics, Threshold: limits.Normal})
+	for i := range sensors {
+		d.Observe([]byte("sensor-"+strconv.Itoa(i)), start, values, scores, nil)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	each := float64(after.HeapAlloc-before.HeapAlloc) / sensors
+	t.Logf("%.1f KB for a sensor of %d metrics", each/1000, len(metrics))
+	assert.Less(t, each, 16_500.0)
+	runtime.KeepAlive(d)
+}
