@@ -59,7 +59,7 @@ type Finding struct {
 
 	// Of a metric that stands still:
 	Run     int64         // how many values in a row are the same
-	Longest int64         // how many may be
+	Longest int64         // how often it repeated a value in a row, at most, before
 	For     time.Duration // how long it has been the same
 }
 
@@ -167,6 +167,6 @@ func (d *Detector) stuck(s *series, at int64, v float64, score *Score) (Finding,
 	f.told = true
 	return Finding{
 		View: Stuck, Score: score.Stuck, Value: v, Seen: v, Low: v, High: v,
-		Run: f.run + 1, Longest: int64(f.longest) + 1, For: time.Duration(at-f.since) * time.Microsecond,
+		Run: f.run + 1, Longest: int64(f.longest), For: time.Duration(at-f.since) * time.Microsecond,
 	}, true
 }

@@ -78,6 +78,23 @@ type Finding struct {
 // Limit.
 func (f *Finding) Distance() float64 { return min(math.Abs(f.Value-f.Median), math.MaxFloat64) }
 
+const (
+	// limitScore is the score of the smallest change that counts.
+	limitScore = 0.5
+
+	// stale is how much a score counts that belongs to what was reported.
+	stale = 0.15
+)
+
+// Score says from 0 to 1 how large the change is: 0 for none, 0.5 for the smallest
+// that counts, 0.75 for twice that.
+func (f *Finding) Score() float64 {
+	if f.Limit == 0 {
+		return 0 // not judged
+	}
+	return 1 - math.Exp2(-f.Distance()/f.Limit)
+}
+
 // Tally counts values that were not judged or learned as usual.
 type Tally struct {
 	Learning int // not judged: the window was not full
@@ -113,18 +130,24 @@ func (d *Detector) fresh() sensor { return make(sensor, len(d.cfg.Metrics)) }
 func (d *Detector) Sensors() int { return d.sensors.Len() }
 
 // Observe judges the values of one reading by the windows of its sensor, and then
-// adds them. It appends what it finds to found, in the order of the metrics. A
-// value that is not finite is absent.
-func (d *Detector) Observe(id []byte, at time.Time, values []float64, found []Finding) ([]Finding, Tally) {
+// adds them. It appends what it finds to found, in the order of the metrics, and
+// writes the score of each value to scores, which has room for all. A value that is
+// not finite is absent.
+func (d *Detector) Observe(id []byte, at time.Time, values, scores []float64, found []Finding) ([]Finding, Tally) {
 	var tally Tally
 	micros := at.UnixMicro()
 	known := *d.sensors.Get(id, micros, d.fresh)
 	for m, v := range values {
+		scores[m] = 0
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			continue
 		}
-		if f, ok := d.observe(&known[m], m, micros, v, &tally); ok {
+		f, ok := d.observe(&known[m], m, micros, v, &tally)
+		scores[m] = f.Score()
+		if ok {
 			found = append(found, f)
+		} else if scores[m] >= limitScore {
+			scores[m] *= stale
 		}
 	}
 	return found, tally
@@ -153,12 +176,9 @@ func (d *Detector) observe(s *series, metric int, at int64, v float64, tally *Ta
 	f.Within = time.Duration(at-before) * time.Microsecond
 	if f.Distance() < f.Limit {
 		s.calm(at, v)
-		return Finding{}, false
+		return f, false
 	}
-	if !s.alarm(at, f) {
-		return Finding{}, false
-	}
-	return f, true
+	return f, s.alarm(at, f)
 }
 
 // judge compares a value with a full window.

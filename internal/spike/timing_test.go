@@ -28,7 +28,7 @@ func full(sensors, window int) func() int {
 	next := func() int {
 		x := float64(i * 7919 % 100)
 		values[0], values[1], values[2], values[3], values[4] = 20+x/100, 40+x/50, 500+x, x/10, 30+x/10
-		found, _ = d.Observe(ids[i%sensors], start.Add(time.Duration(i/sensors)*10*time.Second), values, found[:0])
+		found, _ = d.Observe(ids[i%sensors], start.Add(time.Duration(i/sensors)*10*time.Second), values, scores[:], found[:0])
 		i++
 		return len(found)
 	}

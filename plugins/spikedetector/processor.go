@@ -44,7 +44,7 @@ func spec() *service.ConfigSpec {
 		Description(`
 Each value is compared with the median of the last `+"`window`"+` values of the same sensor and metric, before it is added to them. It is a sudden change when it lies at least its `+"`deltas`"+` away, or at least `+"`deviations`"+` times the robust standard deviation of the window, which is 1.4826 times the median absolute deviation, but never less than `+"`resolution`"+`.
 
-Readings pass untouched. An anomaly of the type `+"`sudden_change`"+` is appended to the batch of its reading, as a message with the metadata `+"`buildmon_kind: anomaly`"+`, one for each metric. The score is 1 - 0.5 * 2^(1-r) for a change of r times the smallest that counts: 0.5 for that, 0.75 for twice as much, towards 1 beyond.
+Readings pass untouched. An anomaly of the type `+"`sudden_change`"+` is appended to the batch of its reading, as a message with the metadata `+"`buildmon_kind: anomaly`"+`, one for each metric. The score is 1 - 2^-r for a change of r times the smallest that counts: 0.5 for that, 0.75 for twice as much, towards 1 beyond.
 
 == One event, one anomaly
 
@@ -77,6 +77,7 @@ About 0.3 KB, and 40 bytes for each reading of the window, for each sensor and m
 				Default(map[string]any{"temperature": 0.5, "humidity": 2.0, "co2": 50.0}).
 				Description("The least standard deviation that `deviations` are counted in, in the unit of the metric: what the sensor trembles by when nothing happens. Without it a window of equal values would make noise look sudden. Metrics not named here have a hundredth of the median of the window.").
 				LintRule(notNegative),
+			detect.ScoreField(component),
 			lanes.Field(component),
 		).
 		LintRule(something).
@@ -128,9 +129,7 @@ func newFromConfig(conf *service.ParsedConfig, res *service.Resources) (*detect.
 		late:     res.Metrics().NewCounter("buildmon_spike_detector_late_total"),
 		gaps:     res.Metrics().NewCounter("buildmon_spike_detector_gaps_total"),
 	}
-	return detect.New(component, conf, res, func() *state {
-		return &state{Detector: spike.New(cfg), judge: j, values: make([]float64, len(cfg.Metrics))}
-	})
+	return detect.New(component, conf, res, func() *state { return newState(j) })
 }
 
 func parse(conf *service.ParsedConfig) (c spike.Config, err error) {
@@ -176,8 +175,19 @@ type state struct {
 	*judge
 	id     []byte
 	values []float64
+	scores []float64
 	found  []spike.Finding
 }
+
+var _ detect.Scorer = (*state)(nil)
+
+func newState(j *judge) *state {
+	n := len(j.cfg.Metrics)
+	return &state{Detector: spike.New(j.cfg), judge: j, values: make([]float64, n), scores: make([]float64, n)}
+}
+
+// Score is how sudden the last reading was, from 0 to 1.
+func (s *state) Score() float64 { return slices.Max(s.scores) }
 
 // Judge reports sudden changes in the order of the names of metrics.
 func (s *state) Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.Anomaly {
@@ -190,7 +200,7 @@ func (s *state) Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.A
 	}
 	s.id = append(s.id[:0], r.SensorID...)
 	var tally spike.Tally
-	s.found, tally = s.Observe(s.id, r.Time, s.values, s.found[:0])
+	s.found, tally = s.Observe(s.id, r.Time, s.values, s.scores, s.found[:0])
 	s.count(tally)
 	for i := range s.found {
 		found = append(found, s.anomaly(r, &s.found[i]))
@@ -213,7 +223,7 @@ func (j *judge) anomaly(r *reading.Reading, f *spike.Finding) *anomaly.Anomaly {
 	metric := j.cfg.Metrics[f.Metric].Name
 	return &anomaly.Anomaly{
 		Reading: r, Detector: component, Type: kind, Metric: metric,
-		Score: anomaly.ScoreBeyond(f.Distance()-f.Limit, f.Limit),
+		Score: f.Score(),
 		Value: f.Value, Low: f.Median - f.Limit, High: f.Median + f.Limit,
 		Explanation: j.explain(metric, f),
 	}

@@ -16,7 +16,6 @@ import (
 	"buildmon/internal/anomaly"
 	"buildmon/internal/reading"
 	"buildmon/internal/simulate"
-	"buildmon/internal/spike"
 )
 
 // defaults is a lane of a processor with the default configuration.
@@ -27,10 +26,7 @@ func defaults(t *testing.T) *state {
 	cfg, err := parse(conf)
 	require.NoError(t, err)
 	counter := service.MockResources().Metrics().NewCounter("any")
-	return &state{
-		Detector: spike.New(cfg), judge: &judge{cfg: cfg, learning: counter, late: counter, gaps: counter},
-		values: make([]float64, len(cfg.Metrics)),
-	}
+	return newState(&judge{cfg: cfg, learning: counter, late: counter, gaps: counter})
 }
 
 // portfolio is three days of 36 rooms.
@@ -110,7 +106,7 @@ func TestFaultsAreFound(t *testing.T) {
 func TestRealRoomIsQuiet(t *testing.T) {
 	data := os.Getenv("BUILDMON_DATA")
 	if data == "" {
-		t.Skip("BUILDMON_DATA is not set: no real room to judge")
+		t.Skip("set BUILDMON_DATA")
 	}
 	for _, name := range []string{"datatraining.txt", "datatest.txt"} {
 		file, err := os.Open(filepath.Join(data, "occupancy", name))

@@ -1,18 +1,19 @@
 // Package threshold registers the threshold processor, which finds values past
-// what is usual for a group of sensors and past fixed limits.
+// what is usual for a sensor and past fixed limits, and sensors that are stuck.
 package threshold
 
 import (
 	"fmt"
+	"math"
 	"slices"
-	"strings"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
 	"buildmon/internal/anomaly"
-	"buildmon/internal/percentile"
-	"buildmon/internal/phrase"
+	"buildmon/internal/codec"
+	"buildmon/internal/limits"
 	"buildmon/internal/reading"
+	"buildmon/internal/recent"
 	"buildmon/plugins/internal/detect"
 	"buildmon/plugins/internal/lanes"
 )
@@ -20,105 +21,66 @@ import (
 const component = "threshold"
 
 const (
-	fieldMetrics    = "metrics"
-	fieldGroupBy    = "group_by"
-	fieldLower      = "lower_percentile"
-	fieldUpper      = "upper_percentile"
-	fieldMargin     = "margin"
-	fieldMinWidth   = "min_width"
-	fieldRefresh    = "refresh_interval"
-	fieldHistory    = "history"
-	fieldMinSamples = "min_samples"
-	fieldSamples    = "samples"
+	fieldMetrics     = "metrics"
+	fieldSensitivity = "sensitivity"
 )
 
+// sensitivities are the scores from which on values are reported.
+var sensitivities = map[string]float64{"low": limits.Low, "normal": limits.Normal, "high": limits.High}
+
 const (
-	percent  = `root = if this <= 0 || this >= 100 { [ "must be between 0 and 100, got %v".format(this) ] }`
-	positive = `root = if this.parse_duration() <= 0 { [ "must be positive, got %s".format(this) ] }`
-	natural  = `root = if this < 2 { [ "must be at least 2, got %v".format(this) ] }`
-	zeroOrUp = `root = if this < 0 { [ "must not be negative, got %v".format(this) ] }`
-	history  = `root = match {
-  this.parse_duration() <= 0 => [ "must be positive, got %s".format(this) ],
-  this.parse_duration() > "8784h".parse_duration() => [ "must be at most 8784h, got %s".format(this) ],
-}`
-
-	// The host calls the rule of a list or map for the whole and for each element.
+	// The host calls the rule of a list for the whole and for each element.
 	different = `root = if this.type() == "array" && (this.contains("") || this.unique().length() < this.length()) { [ "must be different names, got %v".format(this) ] }`
-	widths    = `root = if this.type() == "object" { this.key_values().filter(e -> e.value < 0).map_each(e -> "%v must not be negative, got %v".format(e.key, e.value)) }`
 
-	order = `root = match {
-  this.lower_percentile.or(1) >= this.upper_percentile.or(99) => [ "lower_percentile %v must be smaller than upper_percentile %v".format(this.lower_percentile.or(1), this.upper_percentile.or(99)) ],
-  this.samples.or(1000) < this.min_samples.or(100) => [ "samples %v must not be smaller than min_samples %v".format(this.samples.or(1000), this.min_samples.or(100)) ],
-  this.history.or("24h").parse_duration() < this.refresh_interval.or("5m").parse_duration() => [ "history %v must not be shorter than refresh_interval %v".format(this.history.or("24h"), this.refresh_interval.or("5m")) ],
-  this.metrics.or(["temperature"]).length() == 0 && this.limits.or([]).length() == 0 => [ "metrics and limits are both empty, so nothing would be judged" ],
-}`
+	something = `root = if this.metrics.or(["temperature"]).length() == 0 && this.limits.or([]).length() == 0 && this.limits_file.or("") == "" { [ "metrics, limits and limits_file are all empty, so nothing would be judged" ] }`
 )
 
 func spec() *service.ConfigSpec {
 	return service.NewConfigSpec().
-		Version("0.1.0").
+		Version("0.2.0").
 		Categories("Detection").
-		Summary("Finds values past what is usual for a group of sensors, and values past fixed limits.").
+		Summary("Finds values past what is usual for a sensor, values past fixed limits, and sensors that are stuck.").
 		Description(`
-For each group and metric the processor learns two percentiles of the last `+"`history`"+`, the usual range, and reports values that lie past it by more than `+"`margin`"+` times its width. It knows nothing at first: a metric of a group is judged when `+"`min_samples`"+` values of it were seen. Fixed `+"`limits`"+` hold from the first reading on.
+Each metric of a sensor is compared with its own past: its level, its level at this hour of the day, its short average and how restless it is. The limits of each are the second largest and second smallest of the last eight days, or of the last 4,000 values if these go back farther. A metric that usually moves and repeats one value about twice as often in a row as it ever did is stuck. Fixed `+"`limits`"+` hold from the first reading on.
 
-Readings pass untouched. An anomaly is appended to the batch of its reading, as a message with the metadata `+"`buildmon_kind: anomaly`"+`, one for each metric at fault; a metric past a fixed limit is reported for that alone. The score is 1 - 0.5 * 2^(-d/s) for a value at distance d past the limit: 0.5 at the limit, 0.75 at s past it, towards 1 beyond. For a learned limit s is the width of the usual range, or `+"`min_width`"+` if that is more; for a fixed one a quarter of the limit, or 1 if the limit is 0.
+Readings pass untouched. An anomaly is appended to the batch of its reading, as a message with the metadata `+"`buildmon_kind: anomaly`"+`, at most one for each metric; a metric past a fixed limit is reported for that alone.
 
-== The margin
+== The score
 
-The plain 1st and 99th percentile, which a `+"`margin`"+` of 0 gives, flag 2 % of perfectly good values for ever: that is what a percentile is. With the default of half a width, normally distributed values are flagged once in some hundred thousand. While less than a `+"`history`"+` is known the margin is wider, twice as wide at first, since a group that was only seen at night does not know the day.
+For a learned limit it is s/(1 + s), where s is how far the value lies past the limit in scales; a scale is twice the mean absolute deviation of the metric. So 0.5 is one scale past the limit and 0.7 is some two and a half; s itself approaches 10. A fixed limit has 0.5 at the limit and 0.9 at the severe one. Without a severe one, 0.75 is a quarter of the limit past it, or 1 if the limit is 0.
 
-== What becomes usual
+== One event, one anomaly
 
-A value past a limit is learned as if it lay a quarter of the width past it. So a short fault changes nothing, however strange its values; one that makes up more than 1 % of the history (a quarter of an hour of a day, if all sensors of the group have it) widens the range by a step, and by further ones as it lasts. A lasting change is usual within hours.
+After an anomaly, the metric is reported again when its score, before it is brought to 0 to 1, is one and a half times as large as it was, or when the last has faded, by one percent with each reading. A fixed limit is reported when it is passed and when the severe one is, until the value is back by `+"`hysteresis`"+`. A stuck sensor is reported once.
 
-Time is the time of the readings. A reading older than the history is judged and not learned. A group that was silent for longer is judged by its last limits until enough new values came. An absent metric is skipped.
+== What is learned
+
+A value far past its limits is learned as if it lay nearer, so that a short fault does not become usual; a lasting change is usual within hours. 100 values must have been seen before any is judged. In the first two days of a sensor little is reported, since what was not seen in half a day may come every afternoon; the hour of the day is used from the third day on, and only for metrics that repeat every day.
+
+Time is the time of the readings. A reading that is late or repeats a time is judged and not learned. After a gap of more than ten usual intervals the short averages start anew. An absent metric is skipped.
 
 == Delivery guarantees
 
-No message is dropped or changed. Messages that are no acceptable readings pass untouched. A batch that comes again, because the output could not take it, yields the same anomalies and is learned once. With a `+"`state`"+` cache, what was learned survives a restart, and the next reading is judged as it would have been.
+No message is dropped or changed. Messages that are no acceptable readings pass untouched. A batch that comes again, because the output could not take it, yields the same anomalies and is learned once. With a `+"`state`"+` cache, what was learned survives a restart, and the next reading is judged as it would have been. A state of a version before 0.2.0 is refused with a warning, and learned anew.
 
 == Memory
 
-At most `+"`samples`"+` values of 16 bytes for each group and metric, in each lane (a Kafka partition): about 100 KB a group of five metrics with the defaults. A group is forgotten after seven histories of silence; of 100,000 groups in a lane, the half that was silent longest is.`).
+3.3 KB for each metric of a sensor that is known, in each lane (a Kafka partition): 16 KB for a sensor of five metrics, 330 MB for 20,000 of them. A state is about as large. A sensor is forgotten after thirty days of silence; of 200,000 sensors in a lane, the half that was silent longest is.`).
 		Fields(
 			service.NewStringListField(fieldMetrics).Default(anyList(reading.MetricNames())).
-				Description("The metrics whose usual range is learned: any numeric members of the readings. With an empty list only fixed limits are judged.").
+				Description("The metrics that are compared with their own past: any numeric members of the readings. With an empty list only fixed limits are judged.").
 				LintRule(different),
-			service.NewStringListField(fieldGroupBy).Default([]any{"room_type"}).
-				Description("The text members of readings that tell apart what has a usual range of its own. With an empty list all readings share one; `[ sensor_id ]` gives one to each sensor, which takes memory for each sensor and more time to learn.").
-				Example([]any{"sensor_id"}).Example([]any{"building", "room_type"}).
-				LintRule(different),
-			service.NewFloatField(fieldLower).Default(1.0).
-				Description("The percentile that is the lower end of the usual range, in percent.").
-				LintRule(percent),
-			service.NewFloatField(fieldUpper).Default(99.0).
-				Description("The percentile that is the upper end of the usual range, in percent.").
-				LintRule(percent),
-			service.NewFloatField(fieldMargin).Default(0.5).
-				Description("How far past the usual range a value must lie to be an anomaly, in widths of the range. Larger values report less. 0 reports everything past the percentiles, 2 % of good readings with the default ones.").
-				LintRule(zeroOrUp),
-			service.NewFloatMapField(fieldMinWidth).
-				Default(map[string]any{"temperature": 2.0, "humidity": 10.0, "co2": 200.0, "occupancy": 20.0, "energy_consumption": 20.0}).
-				Description("The least width that the margin is a share of, in the unit of the metric. It keeps a metric that hardly ever moves from being reported for its first small move. Metrics not named here have a tenth of the larger end of their range.").
-				LintRule(widths),
-			service.NewDurationField(fieldRefresh).Default("5m").
-				Description("How much time of readings passes before the range of a group and metric is computed again. Larger values cost less and adapt later.").
-				LintRule(positive),
-			service.NewDurationField(fieldHistory).Default("24h").
-				Description("How far back the readings reach that the range is learned from. Less than a day makes every morning an anomaly. At most 8784h.").
-				LintRule(history),
-			service.NewIntField(fieldMinSamples).Default(100).
-				Description("How many values of a metric a group must have seen within the history before any is judged. Fewer give earlier and less certain limits.").
-				LintRule(natural),
-			service.NewIntField(fieldSamples).Default(1000).Advanced().
-				Description("How many values of a group and metric are kept. When the history has more, an even sample of it is kept, of at least half this many. More give steadier limits and take more memory.").
-				LintRule(natural),
+			service.NewStringEnumField(fieldSensitivity, "low", "normal", "high").Default("normal").
+				Description("How far past its own limits a value must lie to be reported: one scale, half of one, or a quarter. High finds more and raises about twice as many false alarms as normal."),
 			limitsField(),
+			service.NewStringField(fieldLimitsFile).Default("").
+				Description("The path of a YAML file with a list `limits` of the same form. Empty reads none.").
+				Example("configs/limits.yaml"),
+			detect.ScoreField(component),
 			lanes.Field(component),
 		).
-		LintRule(order).
-		Example("What is usual for a kind of room", "Offices, server rooms and cafeterias each get limits of their own, which are kept across restarts in a file.", `
+		LintRule(something).
+		Example("What is usual for each sensor", "What was learned is kept across restarts in a file.", `
 pipeline:
   processors:
     - threshold:
@@ -135,9 +97,23 @@ pipeline:
     - threshold:
         metrics: []
         limits:
-          - { metric: temperature, max: 27, where: { room_type: Server Room } }
+          - { metric: temperature, max: 27, severe_max: 32, hysteresis: 0.5, where: { room_type: Server Room } }
           - { metric: temperature, min: 17, max: 30 }
-          - { metric: co2, max: 1500 }
+          - { metric: co2, max: 1000, severe_max: 2000, hysteresis: 100 }
+`).
+		Example("A score for every reading", "Each line has a sensor_id, a timestamp and a value; the score is added to it.", `
+input:
+  stdin: {}
+pipeline:
+  threads: 1
+  processors:
+    - threshold:
+        metrics: [ value ]
+        emit_scores: true
+    - mapping: |
+        root = if @buildmon_kind == null { this.merge({ "score": @buildmon_threshold_score }) } else { deleted() }
+output:
+  stdout: {}
 `)
 }
 
@@ -157,80 +133,56 @@ func init() {
 		})
 }
 
-// judge is the configuration that the states of all lanes share.
+// judge is the configuration that the states of all lanes share, and counters.
 type judge struct {
-	learn    percentile.Config
-	groupBy  []string
-	metrics  []string // those that are learned, then those that only have limits
-	limits   []limit
-	learning *service.MetricCounter
+	cfg     limits.Config
+	limits  []limit
+	limited []string // metrics that have limits
+	metrics []string // those that are learned, then those that only have limits
+
+	learning, late, invalid *service.MetricCounter
 }
 
 func newFromConfig(conf *service.ParsedConfig, res *service.Resources) (*detect.Processor[*state], error) {
-	j := &judge{learning: res.Metrics().NewCounter("buildmon_threshold_learning_total")}
-	if err := j.parse(conf); err != nil {
+	j := &judge{
+		learning: res.Metrics().NewCounter("buildmon_threshold_learning_total"),
+		late:     res.Metrics().NewCounter("buildmon_threshold_late_total"),
+		invalid:  res.Metrics().NewCounter("buildmon_threshold_invalid_total"),
+	}
+	if err := j.parse(conf, res); err != nil {
 		return nil, err
 	}
-	return detect.New(component, conf, res, func() *state {
-		return &state{Learner: percentile.New(j.learn), judge: j, values: make([]float64, len(j.learn.Metrics))}
-	})
+	return detect.New(component, conf, res, func() *state { return newState(j) })
 }
 
-func (j *judge) parse(conf *service.ParsedConfig) (err error) {
-	c := &j.learn
-	if c.Metrics, err = conf.FieldStringList(fieldMetrics); err != nil {
+func (j *judge) parse(conf *service.ParsedConfig, res *service.Resources) (err error) {
+	if j.cfg.Metrics, err = conf.FieldStringList(fieldMetrics); err != nil {
 		return err
 	}
-	if j.groupBy, err = conf.FieldStringList(fieldGroupBy); err != nil {
-		return err
+	for i, name := range j.cfg.Metrics {
+		if name == "" || slices.Contains(j.cfg.Metrics[:i], name) {
+			return fmt.Errorf("%s must be different names, got %q", fieldMetrics, j.cfg.Metrics)
+		}
 	}
-	if c.Lower, err = conf.FieldFloat(fieldLower); err != nil {
-		return err
-	}
-	if c.Upper, err = conf.FieldFloat(fieldUpper); err != nil {
-		return err
-	}
-	if c.Margin, err = conf.FieldFloat(fieldMargin); err != nil {
-		return err
-	}
-	if c.Refresh, err = conf.FieldDuration(fieldRefresh); err != nil {
-		return err
-	}
-	if c.History, err = conf.FieldDuration(fieldHistory); err != nil {
-		return err
-	}
-	if c.MinSamples, err = conf.FieldInt(fieldMinSamples); err != nil {
-		return err
-	}
-	if c.MaxSamples, err = conf.FieldInt(fieldSamples); err != nil {
-		return err
-	}
-	least, err := conf.FieldFloatMap(fieldMinWidth)
+	sensitivity, err := conf.FieldString(fieldSensitivity)
 	if err != nil {
 		return err
 	}
-	for _, m := range c.Metrics {
-		c.MinWidth = append(c.MinWidth, least[m])
+	var ok bool
+	if j.cfg.Threshold, ok = sensitivities[sensitivity]; !ok {
+		return fmt.Errorf("%s must be low, normal or high, got %q", fieldSensitivity, sensitivity)
 	}
-	c.Scope = strings.Join(j.groupBy, ",")
-	if err := c.Validate(); err != nil {
+	if j.limits, err = parseLimits(conf, res.FS()); err != nil {
 		return err
 	}
-	if j.limits, err = parseLimits(conf); err != nil {
-		return err
+	if len(j.cfg.Metrics) == 0 && len(j.limits) == 0 {
+		return fmt.Errorf("%s, %s and %s are all empty, so nothing would be judged", fieldMetrics, fieldLimits, fieldLimitsFile)
 	}
-	if len(c.Metrics) == 0 && len(j.limits) == 0 {
-		return fmt.Errorf("%s and %s are both empty, so nothing would be judged", fieldMetrics, fieldLimits)
-	}
-	for name, list := range map[string][]string{fieldMetrics: c.Metrics, fieldGroupBy: j.groupBy} {
-		for i, v := range list {
-			if v == "" || slices.Contains(list[:i], v) {
-				return fmt.Errorf("%s must be different names, got %q", name, list)
-			}
-		}
-	}
-	j.metrics = slices.Clone(c.Metrics)
+	j.metrics = slices.Clone(j.cfg.Metrics)
 	for _, l := range j.limits {
+		if !slices.Contains(j.limited, l.metric) {
+			j.limited = append(j.limited, l.metric)
+		}
 		if !slices.Contains(j.metrics, l.metric) {
 			j.metrics = append(j.metrics, l.metric)
 		}
@@ -240,75 +192,182 @@ func (j *judge) parse(conf *service.ParsedConfig) (err error) {
 
 // state is what was learned from one lane, and scratch.
 type state struct {
-	*percentile.Learner
 	*judge
-	key    []byte
+	learner *limits.Detector
+	bands   *recent.Map[bands]
+
+	id     []byte
 	values []float64
-	found  []percentile.Finding
+	scores []limits.Score
+	found  []limits.Finding
+	score  float64 // of the last reading
 }
 
-// Judge reports each metric once: for its fixed limit if it is past that.
+// bands are where the values of a sensor lie among their fixed limits.
+type bands struct {
+	last int64 // time of the newest reading
+	of   []limits.Band
+}
+
+var _ detect.Scorer = (*state)(nil)
+
+func newState(j *judge) *state {
+	return &state{
+		judge: j, learner: limits.New(j.cfg), bands: recent.New[bands](limits.ForgetAfter, limits.MaxSensors),
+		values: make([]float64, len(j.cfg.Metrics)), scores: make([]limits.Score, len(j.cfg.Metrics)),
+	}
+}
+
+func (s *state) fresh() bands {
+	return bands{last: math.MinInt64, of: make([]limits.Band, len(s.limited))}
+}
+
+// Judge reports each metric at most once: for its fixed limit if it is past that,
+// or else for what is farthest from usual.
 func (s *state) Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.Anomaly {
+	s.id = append(s.id[:0], r.SensorID...)
 	s.observe(r)
+	var known *bands
+	late := false
+	if len(s.limited) > 0 {
+		known = s.bands.Get(s.id, r.Time.UnixMicro(), s.fresh)
+		late = r.Time.UnixMicro() <= known.last
+		known.last = max(known.last, r.Time.UnixMicro())
+	}
 	next := 0
 	for m, metric := range s.metrics {
-		a := s.fixed(r, metric)
-		if next < len(s.found) && s.found[next].Metric == m {
-			if a == nil {
-				a = s.learned(r, metric, &s.found[next])
+		var a *anomaly.Anomaly
+		outside := false
+		if i := slices.Index(s.limited, metric); i >= 0 {
+			a, outside = s.fixed(r, metric, &known.of[i], late)
+		}
+		for ; next < len(s.found) && s.found[next].Metric == m; next++ {
+			if f := &s.found[next]; !outside && (a == nil || f.Score > a.Score) {
+				a = learned(r, metric, f)
 			}
-			next++
 		}
 		if a != nil {
+			s.score = max(s.score, a.Score)
 			found = append(found, a)
 		}
 	}
 	return found
 }
 
+// observe asks what is usual.
 func (s *state) observe(r *reading.Reading) {
-	s.key = s.key[:0]
-	for i, label := range s.groupBy {
-		if i > 0 {
-			s.key = append(s.key, 0x1f)
-		}
-		s.key = append(s.key, r.Label(label)...)
-	}
-	for m, metric := range s.learn.Metrics {
+	for m, metric := range s.cfg.Metrics {
 		s.values[m] = value(r, metric)
 	}
-	var learning int
-	if s.found, learning = s.Observe(s.key, r.Time, s.values, s.found[:0]); learning > 0 {
-		s.learning.Incr(int64(learning))
+	var tally limits.Tally
+	s.found, tally = s.learner.Observe(s.id, r.Time, s.values, s.scores, s.found[:0])
+	s.score = 0
+	for _, score := range s.scores {
+		s.score = max(s.score, score.Past, score.Stuck)
 	}
-}
-
-func (s *state) learned(r *reading.Reading, metric string, f *percentile.Finding) *anomaly.Anomaly {
-	return &anomaly.Anomaly{
-		Reading: r, Detector: component, Type: kindOf(metric, f.Above()), Metric: metric,
-		Score: anomaly.ScoreBeyond(f.Distance, f.Scale), Value: f.Value, Low: f.Low, High: f.High,
-		Explanation: fmt.Sprintf("%s %s is %s the usual %s of %s.", phrase.Metric(metric), phrase.Value(metric, f.Value, f.Low, f.High),
-			side(f.Above()), phrase.Range(metric, f.Low, f.High), s.group(r)),
-	}
-}
-
-// group names the sensors that share a range with the one of the reading.
-func (s *state) group(r *reading.Reading) string {
-	if len(s.groupBy) == 0 {
-		return "all sensors"
-	}
-	var names []string
-	for _, label := range s.groupBy {
-		switch v := r.Label(label); {
-		case label == "sensor_id":
-			return "this sensor"
-		case v == "":
-			names = append(names, "no "+label)
-		case label == "room_type":
-			names = append(names, v+" rooms")
-		default:
-			names = append(names, v)
+	for _, c := range [...]struct {
+		counter *service.MetricCounter
+		n       int
+	}{{s.learning, tally.Learning}, {s.late, tally.Late}, {s.invalid, tally.Invalid}} {
+		if c.n > 0 {
+			c.counter.Incr(int64(c.n))
 		}
 	}
-	return strings.Join(names, ", ")
+}
+
+// Score is how unusual the last reading was, from 0 to 1.
+func (s *state) Score() float64 { return s.score }
+
+// fixed judges a metric by the first limit that fits, and tells whether it is past
+// that.
+func (s *state) fixed(r *reading.Reading, metric string, band *limits.Band, late bool) (*anomaly.Anomaly, bool) {
+	v := value(r, metric)
+	if math.IsNaN(v) {
+		return nil, false
+	}
+	for i := range s.limits {
+		l := &s.limits[i]
+		if !l.fits(r, metric) {
+			continue
+		}
+		to, report := l.Next(*band, v)
+		if !late {
+			*band = to
+		}
+		if !report {
+			return nil, to != limits.Within
+		}
+		return l.past(r, v, to), true
+	}
+	return nil, false
+}
+
+var nan = math.NaN()
+
+// value is NaN for an absent metric.
+func value(r *reading.Reading, metric string) float64 {
+	if v, ok := r.Value(metric); ok {
+		return v
+	}
+	return nan
+}
+
+// The kind and version of saved states.
+const (
+	stateKind    = "threshold"
+	stateVersion = 2 // the first was that of another way to learn
+)
+
+// MarshalBinary writes what was learned and which fixed limits are passed.
+func (s *state) MarshalBinary() ([]byte, error) {
+	learned, err := s.learner.MarshalBinary()
+	if err != nil {
+		return nil, err
+	}
+	b := codec.AppendHeader(nil, stateKind, stateVersion)
+	b = codec.AppendString(b, string(learned))
+	b = codec.AppendUint(b, uint64(len(s.limited)))
+	for _, name := range s.limited {
+		b = codec.AppendString(b, name)
+	}
+	return s.bands.Append(b, func(b []byte, known *bands) []byte {
+		b = codec.AppendInt(b, known.last)
+		for _, band := range known.of {
+			b = codec.AppendInt(b, int64(band))
+		}
+		return b
+	}), nil
+}
+
+// UnmarshalBinary replaces all that is known. Limits that are new start within.
+func (s *state) UnmarshalBinary(data []byte) error {
+	r := codec.NewReader(data, stateKind, stateVersion)
+	learned := r.String()
+	names := make([]int, r.Len(1))
+	for i := range names {
+		names[i] = slices.Index(s.limited, r.String())
+	}
+	known := recent.New[bands](limits.ForgetAfter, limits.MaxSensors)
+	known.Read(r, 1+len(names), func(r *codec.Reader) bands {
+		b := s.fresh()
+		b.last = r.Int()
+		for _, i := range names {
+			band := r.Int()
+			if band < int64(limits.SeverelyLow) || band > int64(limits.SeverelyHigh) {
+				r.Fail("a band of %d cannot be", band)
+			}
+			if i >= 0 {
+				b.of[i] = limits.Band(band)
+			}
+		}
+		return b
+	})
+	if err := r.Close(); err != nil {
+		return err
+	}
+	if err := s.learner.UnmarshalBinary([]byte(learned)); err != nil {
+		return err
+	}
+	s.bands = known
+	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"buildmon/internal/anomaly"
+	"buildmon/internal/codec"
+	"buildmon/internal/limits"
+	"buildmon/internal/reading"
 	"buildmon/plugins/internal/carry"
 	"buildmon/plugins/internal/detect"
 )
@@ -23,41 +28,22 @@ func TestConfig(t *testing.T) {
 		lintContains              string // errContains unless set
 	}{
 		{name: "defaults", config: `{}`},
-		{name: "all sensors together", config: `group_by: []`},
-		{name: "plain percentiles", config: `margin: 0`},
+		{name: "sensitivity", config: `sensitivity: high`},
 		{name: "fixed limits only", config: `{ metrics: [], limits: [ { metric: co2, max: 1500 } ] }`},
 		{name: "any metric", config: `{ metrics: [ pm2_5 ], limits: [ { metric: noise, min: 1, max: 2, where: { room_type: Lab } } ] }`},
-		{name: "short history", config: `{ history: 10m, refresh_interval: 10m }`},
-		{name: "fewer samples", config: `{ samples: 100, min_samples: 100 }`},
-		{
-			name: "lower too low", config: `lower_percentile: 0`,
-			errContains: "lower_percentile must be between 0 and 100, got 0", lintContains: "must be between 0 and 100, got 0",
-		},
-		{
-			name: "upper too high", config: `upper_percentile: 100`,
-			errContains: "upper_percentile must be between 0 and 100, got 100", lintContains: "must be between 0 and 100, got 100",
-		},
-		{name: "percentiles swapped", config: `{ lower_percentile: 99, upper_percentile: 1 }`, errContains: "lower_percentile 99 must be smaller than upper_percentile 1"},
-		{name: "upper below default lower", config: `upper_percentile: 0.5`, errContains: "lower_percentile 1 must be smaller than upper_percentile 0.5"},
-		{name: "margin", config: `margin: -1`, errContains: "margin must not be negative, got -1", lintContains: "must not be negative, got -1"},
-		{
-			name: "width", config: `min_width: { co2: -200 }`,
-			errContains: `min_width of "co2" must not be negative, got -200`, lintContains: "co2 must not be negative, got -200",
-		},
-		{
-			name: "refresh", config: `refresh_interval: 0s`,
-			errContains: "refresh_interval must be positive, got 0s", lintContains: "must be positive, got 0s",
-		},
-		{name: "history shorter than refresh", config: `history: 1m`, errContains: "shorter than refresh_interval 5m"},
-		{name: "history too long", config: `history: 9000h`, errContains: "history must be at most 8784h0m0s, got 9000h0m0s", lintContains: "must be at most 8784h, got 9000h"},
-		{name: "min samples", config: `min_samples: 1`, errContains: "min_samples must be at least 2, got 1", lintContains: "must be at least 2, got 1"},
-		{name: "samples", config: `samples: 99`, errContains: "samples 99 must not be smaller than min_samples 100"},
-		{name: "nothing to judge", config: `metrics: []`, errContains: "metrics and limits are both empty"},
+		{name: "severe limits", config: `limits: [ { metric: t, min: 18, max: 26, severe_min: 10, severe_max: 32, hysteresis: 0.5 } ]`},
+		{name: "limits of a file", config: `{ metrics: [], limits_file: ../../configs/limits.yaml }`},
+		{name: "unknown sensitivity", config: `sensitivity: extreme`, errContains: `sensitivity must be low, normal or high, got "extreme"`, lintContains: "value extreme is not a valid option"},
+		{name: "nothing to judge", config: `metrics: []`, errContains: "metrics, limits and limits_file are all empty"},
 		{name: "metric twice", config: `metrics: [ co2, co2 ]`, errContains: `metrics must be different names, got ["co2" "co2"]`, lintContains: "must be different names"},
-		{name: "empty label", config: `group_by: [ "" ]`, errContains: `group_by must be different names, got [""]`, lintContains: "must be different names"},
-		{name: "limit without bounds", config: `limits: [ { metric: co2 } ]`, errContains: "limit of co2 needs min or max"},
+		{name: "limit without bounds", config: `limits: [ { metric: co2 } ]`, errContains: "limit of co2: min or max is needed"},
 		{name: "limit without metric", config: `limits: [ { metric: "", max: 1 } ]`, errContains: "metric must not be empty"},
 		{name: "limit swapped", config: `limits: [ { metric: co2, min: 5, max: 4 } ]`, errContains: "limit of co2: min 5 must be smaller than max 4"},
+		{name: "severe below max", config: `limits: [ { metric: co2, max: 5, severe_max: 4 } ]`, errContains: "limit of co2: severe_max 4 must be larger than max 5"},
+		{name: "severe without min", config: `limits: [ { metric: co2, max: 5, severe_min: 4 } ]`, errContains: "limit of co2: severe_min 4 must be smaller than min NaN"},
+		{name: "hysteresis", config: `limits: [ { metric: co2, max: 5, hysteresis: -1 } ]`, errContains: "limit of co2: hysteresis must not be negative, got -1"},
+		{name: "wide hysteresis", config: `limits: [ { metric: co2, min: 1, max: 5, hysteresis: 4 } ]`, errContains: "limit of co2: hysteresis 4 must be smaller than the distance 4 of min and max"},
+		{name: "no such file", config: `limits_file: nowhere.yaml`, errContains: `reading limits from "nowhere.yaml": `, lintContains: "-"},
 		{name: "unknown cache", config: `state: { cache: nowhere }`, errContains: `state cache "nowhere" is not a cache resource`, lintContains: "-"},
 	}
 	for _, test := range tests {
@@ -139,108 +125,162 @@ func office(second int, members string) string {
 	return fmt.Sprintf(`{"sensor_id":"o1","room_type":"Office",%s,"timestamp":%q}`, members, at(second))
 }
 
-// warm teaches temperatures of 20 to 24 and CO₂ of 500 to 600, in ten hours.
-func warm(t *testing.T, p *detect.Processor[*state]) {
+// warm teaches temperatures of 20 to 24 and CO₂ of 500 to 600, in three days of
+// minutes.
+func warm(t *testing.T, p *detect.Processor[*state]) (next int) {
 	t.Helper()
-	for i := range 1000 {
-		x := float64(i%101) / 100
-		require.Empty(t, judged(t, p, office(36*i, fmt.Sprintf(`"temperature":%.2f,"co2":%.0f`, 20+4*x, 500+100*x))))
+	rng := rand.New(rand.NewPCG(1, 2))
+	var feed []string
+	for i := range 4320 {
+		feed = append(feed, office(60*i, fmt.Sprintf(`"temperature":%.2f,"co2":%.1f`, 20+4*rng.Float64(), 500+100*rng.Float64())))
 	}
+	require.Empty(t, judged(t, p, feed...))
+	return 60 * 4320
 }
 
 func TestLearnedLimits(t *testing.T) {
-	p := processor(t, `history: 9h`, service.MockResources())
-	warm(t, p)
+	p := processor(t, `{}`, service.MockResources())
+	next := warm(t, p)
 	found := judged(t, p,
-		office(36001, `"temperature":24.5,"co2":650`),
-		office(36002, `"temperature":31.4`),
-		office(36003, `"temperature":14,"co2":1500`),
-		office(36004, `"co2":100`),
-		`{"sensor_id":"s1","room_type":"Server Room","temperature":10,"timestamp":"2026-01-05T10:00:05Z"}`,
+		office(next, `"temperature":24.5,"co2":620`),
+		office(next+60, `"temperature":31.4`),
+		office(next+120, `"temperature":31.3,"co2":2600`),
+		office(next+180, `"co2":100`),
+		`{"sensor_id":"s1","room_type":"Server Room","temperature":10,"timestamp":"2026-01-08T10:00:05Z"}`,
 		`garbage`,
 	)
-	require.Len(t, found, 4)
-	// The percentiles of 20.00, 20.04 … 24.00 in equal shares are 20.04 and 23.96;
-	// half of 3.92 past them lie the limits 18.08 and 25.92.
+	require.Len(t, found, 2, "the second temperature and CO₂ belong to events")
 	a := found[0]
 	assert.Equal(t, "temperature_too_high", a.Type)
 	assert.Equal(t, "temperature", a.Metric)
 	assert.Equal(t, "threshold", a.Detector)
 	assert.Equal(t, 31.4, a.Value)
-	assert.InDelta(t, 20.04, a.Low, 0.05)
-	assert.InDelta(t, 23.96, a.High, 0.05)
-	assert.Equal(t, "Temperature 31.4 °C is above the usual 20–24 °C of Office rooms.", a.Explanation)
-	assert.InDelta(t, anomaly.ScoreBeyond(31.4-25.92, 3.92), a.Score, 0.01)
+	assert.InDelta(t, 20, a.Low, 0.01)
+	assert.InDelta(t, 24, a.High, 0.01)
+	assert.Equal(t, "Temperature 31.4 °C is above the usual 20–24 °C of this sensor.", a.Explanation)
+	// The mean absolute deviation of values evenly spread over 4 is 1, so 7.4 past the
+	// limit are 3.7 scales, which approach 10: 3.7/1.37 is 2.7.
+	assert.InDelta(t, 2.7/3.7, a.Score, 0.01)
 
-	assert.Equal(t, "temperature_too_low", found[1].Type)
-	assert.Equal(t, "Temperature 14 °C is below the usual 20–24 °C of Office rooms.", found[1].Explanation)
-	assert.Equal(t, "co2_dangerous", found[2].Type)
-	assert.Equal(t, "CO₂ 1,500 ppm is above the usual 501–599 ppm of Office rooms.", found[2].Explanation)
-	assert.Equal(t, "co2_too_low", found[3].Type)
+	assert.Equal(t, "co2_dangerous", found[1].Type)
+	assert.Equal(t, "CO₂ 2,600 ppm is above the usual 500–600 ppm of this sensor.", found[1].Explanation)
+}
+
+func TestAStuckSensor(t *testing.T) {
+	p := processor(t, `{}`, service.MockResources())
+	next := warm(t, p)
+	var found []anomaly.Anomaly
+	for i := range 60 {
+		found = append(found, judged(t, p, office(next+60*i, `"co2":550`))...)
+	}
+	require.NotEmpty(t, found)
+	a := found[0]
+	assert.Equal(t, "co2_stuck", a.Type)
+	assert.Equal(t, "CO₂ has been exactly 550 ppm for 12m, in 13 readings; it hardly ever repeated a value before. The sensor may be stuck.", a.Explanation)
 }
 
 func TestFixedLimits(t *testing.T) {
 	p := processor(t, `
 limits:
   - { metric: temperature, max: 27, where: { room_type: Server Room } }
-  - { metric: temperature, min: 17, max: 30 }
+  - { metric: temperature, min: 17, max: 30, severe_max: 40, hysteresis: 1 }
   - { metric: noise, max: 0 }
 `, service.MockResources())
 	found := judged(t, p,
 		office(0, `"temperature":30`),
-		office(1, `"temperature":37.5`),
-		office(2, `"temperature":30.04`),
-		office(3, `"temperature":12.75,"noise":1`),
+		office(1, `"temperature":30.04`),
+		office(2, `"temperature":29.5`),
+		office(3, `"temperature":31`),
+		office(4, `"temperature":41`),
+		office(5, `"temperature":12.75,"noise":1`),
 		`{"sensor_id":"s1","room_type":"Server Room","temperature":28,"timestamp":"2026-01-05T10:00:00Z"}`,
 		`{"sensor_id":"s1","room_type":"Server Room","temperature":10,"timestamp":"2026-01-05T10:00:10Z"}`,
-		`{"sensor_id":"s1","noise":"loud","timestamp":"2026-01-05T10:00:20Z"}`,
+		`{"sensor_id":"s1","room_type":"Server Room","temperature":28,"timestamp":"2026-01-05T10:00:20Z"}`,
+		`{"sensor_id":"s1","noise":"loud","timestamp":"2026-01-05T10:00:30Z"}`,
 	)
-	require.Len(t, found, 5)
+	require.Len(t, found, 6)
 	assert.Equal(t, "temperature_too_high", found[0].Type)
-	assert.Equal(t, 0.75, found[0].Score, "a quarter past a limit of 30")
 	assert.Equal(t, 17.0, found[0].Low)
 	assert.Equal(t, 30.0, found[0].High)
-	assert.Equal(t, "Temperature 37.5 °C is above the fixed limit of 30 °C.", found[0].Explanation)
-	assert.Equal(t, "Temperature 30.04 °C is above the fixed limit of 30 °C.", found[1].Explanation)
+	assert.Equal(t, "Temperature 30.04 °C is above the fixed limit of 30 °C.", found[0].Explanation)
+	assert.Equal(t, "Temperature 41 °C is far above the fixed limit of 30 °C.", found[1].Explanation)
+	assert.Equal(t, anomaly.Critical, found[1].Severity())
 	assert.Equal(t, "temperature_too_low", found[2].Type)
+	assert.Equal(t, 0.75, found[2].Score, "a quarter past a limit of 17")
 	assert.Equal(t, "Temperature 12.8 °C is below the fixed limit of 17 °C.", found[2].Explanation)
 	assert.Equal(t, "noise_too_high", found[3].Type)
 	assert.Equal(t, 0.75, found[3].Score)
 	assert.Equal(t, "Temperature 28 °C is above the fixed limit of 27 °C.", found[4].Explanation)
 	assert.NotEqual(t, found[4].Low, found[4].Low, "no lower limit")
+	assert.Equal(t, "Temperature 28 °C is above the fixed limit of 27 °C.", found[5].Explanation, "another event")
 }
 
 func TestAFixedLimitGoesBeforeALearnedOne(t *testing.T) {
-	p := processor(t, `{ history: 9h, limits: [ { metric: temperature, max: 40 }, { metric: noise, max: 5 } ] }`, service.MockResources())
-	warm(t, p)
-	found := judged(t, p, office(36001, `"temperature":41,"co2":1500,"noise":6`), office(36002, `"temperature":39`))
-	require.Len(t, found, 4)
+	p := processor(t, `limits: [ { metric: temperature, max: 40, hysteresis: 15 }, { metric: noise, max: 5 } ]`, service.MockResources())
+	next := warm(t, p)
+	found := judged(t, p, office(next, `"temperature":41,"co2":1500,"noise":6`), office(next+60, `"temperature":39`))
+	require.Len(t, found, 3, "temperature is still past its fixed limit")
 	assert.Contains(t, found[0].Explanation, "fixed limit of 40 °C")
 	assert.Contains(t, found[1].Explanation, "CO₂ 1,500 ppm")
 	assert.Contains(t, found[2].Explanation, "noise 6 is above the fixed limit of 5.")
-	assert.Contains(t, found[3].Explanation, "above the usual")
 }
 
-func TestGroups(t *testing.T) {
-	f := func(config, want string) {
+func TestLimitsOfAFile(t *testing.T) {
+	p := processor(t, `{ metrics: [], limits: [ { metric: co2, max: 5000 } ], limits_file: ../../configs/limits.yaml }`, service.MockResources())
+	found := judged(t, p,
+		office(0, `"temperature":27.5,"co2":1500,"humidity":90`),
+		`{"sensor_id":"s1","room_type":"Server Room","temperature":27.5,"timestamp":"2026-01-05T10:00:00Z"}`,
+	)
+	require.Len(t, found, 3)
+	assert.Equal(t, "temperature_too_high", found[0].Type)
+	assert.Equal(t, "humidity_too_high", found[1].Type)
+	assert.Equal(t, anomaly.Critical, found[1].Severity())
+	assert.Equal(t, "s1", found[2].Reading.SensorID)
+}
+
+func TestLimitsOfABadFile(t *testing.T) {
+	f := func(content, errContains string) {
 		t.Helper()
-		p := processor(t, config, service.MockResources())
-		reading := func(i int, temperature float64) string {
-			return fmt.Sprintf(`{"sensor_id":"o1","building":"Building A","room_type":"Office","wing":"north","temperature":%g,"timestamp":%q}`, temperature, at(i))
-		}
-		for i := range 200 {
-			judged(t, p, reading(i, 20))
-		}
-		found := judged(t, p, reading(200, 30))
-		require.Len(t, found, 1)
-		assert.Equal(t, "Temperature 30 °C is above the usual 20 °C of "+want+".", found[0].Explanation)
+		path := filepath.Join(t.TempDir(), "limits.yaml")
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+		conf, err := spec().ParseYAML("limits_file: "+path, nil)
+		require.NoError(t, err)
+		_, err = newFromConfig(conf, service.MockResources())
+		require.ErrorContains(t, err, errContains)
+		require.ErrorContains(t, err, "reading limits from")
 	}
 
-	f(`{}`, "Office rooms")
-	f(`group_by: []`, "all sensors")
-	f(`group_by: [ sensor_id ]`, "this sensor")
-	f(`group_by: [ building, room_type ]`, "Building A, Office rooms")
-	f(`group_by: [ wing, floor ]`, "north, no floor")
+	f("", "it has no limits")
+	f("limits: []", "it has no limits")
+	f("limits: [ { metric: co2, maximum: 5 } ]", "field maximum not found")
+	f("limits: [ { metric: co2, max: much } ]", "cannot unmarshal")
+	f("limits: [ { metric: co2 } ]", "limit of co2: min or max is needed")
+	f("limits: [ { max: 5 } ]", "metric must not be empty")
+}
+
+func TestExplanations(t *testing.T) {
+	r := &reading.Reading{SensorID: "o1", Values: reading.Absent()}
+	f := func(metric string, finding limits.Finding, kind, want string) {
+		t.Helper()
+		a := learned(r, metric, &finding)
+		assert.Equal(t, kind, a.Type)
+		assert.Equal(t, want, a.Explanation)
+	}
+
+	f("temperature", limits.Finding{View: limits.Level, Value: 15, Seen: 15, Low: 19.8, High: 24.6},
+		"temperature_too_low", "Temperature 15 °C is below the usual 19.8–24.6 °C of this sensor.")
+	f("occupancy", limits.Finding{View: limits.Hour, Value: 12, Seen: 12, Low: 0, High: 1},
+		"occupancy_too_high", "Occupancy 12 persons is above the usual 0–1 person of this sensor at this hour.")
+	f("energy_consumption", limits.Finding{View: limits.Daily, Value: 90, Seen: 90, Low: 10, High: 40},
+		"energy_excessive", "Energy 90 kWh is above the usual 10–40 kWh of this sensor at this hour.")
+	f("humidity", limits.Finding{View: limits.Average, Value: 60, Seen: 55, Low: 40, High: 50},
+		"humidity_too_high", "Humidity of the last 24 readings is 55 % on average, above the usual 40–50 % of this sensor.")
+	f("humidity", limits.Finding{View: limits.Rest, Value: 60, Seen: 5, Low: 1, High: 2},
+		"humidity_restless", "Humidity changes by 5 % from one reading to the next, above the usual 1–2 % of this sensor.")
+	f("humidity", limits.Finding{View: limits.Rest, Value: 60, Seen: 0.1, Low: 1, High: 2},
+		"humidity_too_calm", "Humidity changes by 0.1 % from one reading to the next, below the usual 1–2 % of this sensor.")
+	f("pm2_5", limits.Finding{View: limits.Stuck, Value: 3.14159, Run: 90, Longest: 12, For: 90 * time.Minute},
+		"pm2_5_stuck", "pm2_5 has been exactly 3.142 for 1h30m, in 90 readings; before, it repeated a value at most 12 times in a row. The sensor may be stuck.")
 }
 
 func TestKinds(t *testing.T) {
@@ -260,24 +300,28 @@ func TestKinds(t *testing.T) {
 
 // The same feed with and without restarts yields the same, word for word.
 func TestRestartChangesNothing(t *testing.T) {
-	feed := make([]string, 3000)
+	const config = `limits: [ { metric: humidity, max: 60, hysteresis: 10 } ]`
+	feed := make([]string, 6000)
 	rng := rand.New(rand.NewPCG(1, 2))
 	for i := range feed {
-		v := 21 + rng.NormFloat64()
+		v, h := 21+rng.NormFloat64(), 40+rng.NormFloat64()
 		if rng.IntN(100) == 0 {
 			v += 15
 		}
-		feed[i] = office(30*i, fmt.Sprintf(`"temperature":%.3f,"humidity":%.3f`, v, 40+rng.NormFloat64()))
+		if i%500 > 480 { // across a restart
+			h += 21
+		}
+		feed[i] = office(60*i, fmt.Sprintf(`"temperature":%.3f,"humidity":%.3f`, v, h))
 	}
-	whole := processor(t, `{}`, service.MockResources())
+	whole := processor(t, config, service.MockResources())
 	want := judged(t, whole, feed...)
 	require.Greater(t, len(want), 10)
 
 	res := service.MockResources(service.MockResourcesOptAddCache("learned"))
 	var got []anomaly.Anomaly
-	for i := 0; i < len(feed); i += 250 {
-		p := processor(t, `state: { cache: learned }`, res)
-		got = append(got, judged(t, p, feed[i:i+250]...)...)
+	for i := 0; i < len(feed); i += 490 {
+		p := processor(t, "state: { cache: learned }\n"+config, res)
+		got = append(got, judged(t, p, feed[i:min(i+490, len(feed))]...)...)
 		require.NoError(t, p.Close(t.Context()))
 	}
 	require.Len(t, got, len(want))
@@ -288,14 +332,49 @@ func TestRestartChangesNothing(t *testing.T) {
 	}
 }
 
-// A state that was learned for other groups is of no use.
-func TestOtherGroupsLearnAnew(t *testing.T) {
-	res := service.MockResources(service.MockResourcesOptAddCache("learned"))
-	p := processor(t, `{ history: 9h, state: { cache: learned } }`, res)
-	warm(t, p)
-	require.NoError(t, p.Close(t.Context()))
-	p = processor(t, `{ history: 9h, state: { cache: learned } }`, res)
-	require.Len(t, judged(t, p, office(36001, `"temperature":31.4`)), 1)
-	p = processor(t, `{ history: 9h, group_by: [ sensor_id ], state: { cache: learned } }`, res)
-	require.Empty(t, judged(t, p, office(36001, `"temperature":31.4`)))
+func TestOtherStatesAreRefused(t *testing.T) {
+	conf, err := spec().ParseYAML(`{}`, nil)
+	require.NoError(t, err)
+	j := &judge{}
+	require.NoError(t, j.parse(conf, service.MockResources()))
+	s := newState(j)
+	f := func(data []byte, errContains string) {
+		t.Helper()
+		require.ErrorContains(t, s.UnmarshalBinary(data), errContains)
+	}
+
+	f(codec.AppendHeader(nil, "percentile", 1), `it is a state of "percentile", want "threshold"`)
+	f(codec.AppendHeader(nil, "threshold", 3), "it has version 3, want version 2")
+	f(nil, "ends too early")
+}
+
+func TestEmitScores(t *testing.T) {
+	f := func(config string, want bool) {
+		t.Helper()
+		p := processor(t, config, service.MockResources())
+		next := warm(t, p)
+		batch := service.MessageBatch{
+			service.NewMessage([]byte(office(next, `"temperature":22`))),
+			service.NewMessage([]byte(`garbage`)),
+			service.NewMessage([]byte(office(next+60, `"temperature":31.4`))),
+		}
+		for range 2 { // it comes again
+			out, err := p.ProcessBatch(t.Context(), batch)
+			require.NoError(t, err)
+			require.Len(t, out[0], 4)
+			var scores []any
+			for _, msg := range out[0][:3] {
+				score, ok := msg.MetaGetMut("buildmon_threshold_score")
+				require.Equal(t, want && len(scores) != 1, ok)
+				scores = append(scores, score)
+			}
+			if want {
+				assert.Less(t, scores[0], 0.1)
+				assert.InDelta(t, 0.73, scores[2], 0.01)
+			}
+		}
+	}
+
+	f(`{}`, false)
+	f(`emit_scores: true`, true)
 }

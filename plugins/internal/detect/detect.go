@@ -28,6 +28,24 @@ type State interface {
 	Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.Anomaly
 }
 
+// Scorer is a state that says of each reading how unusual it is, also of those that
+// it does not report.
+type Scorer interface {
+	// Score is that of the reading that was judged last, from 0 to 1.
+	Score() float64
+}
+
+const fieldScores = "emit_scores"
+
+// ScoreField is the configuration of whether readings get their scores. Only
+// components whose state is a [Scorer] have it.
+func ScoreField(component string) *service.ConfigField {
+	return service.NewBoolField(fieldScores).Default(false).Advanced().
+		Description("Whether to put the score of every reading, from 0 to 1, into its metadata `" + scoreKey(component) + "`, so that a pipeline can evaluate the detector. Scores of what belongs to an event that was reported are made small, so that those from a threshold on are the anomalies.")
+}
+
+func scoreKey(component string) string { return "buildmon_" + component + "_score" }
+
 // Processor judges readings by the state of their lane. It is safe for concurrent
 // use.
 type Processor[S State] struct {
@@ -35,6 +53,7 @@ type Processor[S State] struct {
 	states  *lanes.Keeper[*memory[S]]
 	found   *service.MetricCounter
 	seed    maphash.Seed
+	score   string // metadata key of the scores; empty if nobody asks for them
 }
 
 var _ service.BatchProcessor = (*Processor[State])(nil)
@@ -46,12 +65,22 @@ func New[S State](component string, conf *service.ParsedConfig, res *service.Res
 	if err != nil {
 		return nil, err
 	}
-	return &Processor[S]{
+	p := &Processor[S]{
 		decoder: carry.NewDecoder(time.Now),
 		states:  states,
 		found:   res.Metrics().NewCounter("buildmon_"+component+"_anomalies_total", "metric"),
 		seed:    maphash.MakeSeed(),
-	}, nil
+	}
+	if conf.Contains(fieldScores) {
+		emit, err := conf.FieldBool(fieldScores)
+		if err != nil {
+			return nil, err
+		}
+		if emit {
+			p.score = scoreKey(component)
+		}
+	}
+	return p, nil
 }
 
 // ProcessBatch returns the messages as they came, followed by one for each
@@ -64,7 +93,13 @@ func (p *Processor[S]) ProcessBatch(ctx context.Context, batch service.MessageBa
 		content := p.fingerprint(batch, indices)
 		return p.states.Do(ctx, lane, func(m *memory[S]) {
 			if m.last != content {
-				m.last, m.found = content, p.judge(m.state, items, indices)
+				m.last = content
+				m.found, m.scores = p.judge(m.state, items, indices)
+			}
+			for place, score := range m.scores {
+				if i := indices[place]; items[i].Reading != nil {
+					batch[i].MetaSetMut(p.score, score)
+				}
 			}
 			for _, f := range m.found {
 				found = append(found, finding{indices[f.place], f.anomaly})
@@ -85,20 +120,26 @@ func (p *Processor[S]) ProcessBatch(ctx context.Context, batch service.MessageBa
 	return []service.MessageBatch{batch}, nil
 }
 
-func (p *Processor[S]) judge(state S, items []carry.Item, indices []int) []finding {
-	var found []finding
+func (p *Processor[S]) judge(state S, items []carry.Item, indices []int) (found []finding, scores []float64) {
+	scorer, _ := any(state).(Scorer)
+	if p.score != "" && scorer != nil {
+		scores = make([]float64, len(indices))
+	}
 	var anomalies []*anomaly.Anomaly
 	for place, i := range indices {
 		if items[i].Reading == nil {
 			continue
 		}
 		anomalies = state.Judge(items[i].Reading, anomalies[:0])
+		if scores != nil {
+			scores[place] = scorer.Score()
+		}
 		for _, a := range anomalies {
 			p.found.Incr(1, a.Metric)
 			found = append(found, finding{place, a})
 		}
 	}
-	return found
+	return found, scores
 }
 
 // Close saves what was learned.
@@ -109,9 +150,10 @@ func (p *Processor[S]) Close(ctx context.Context) error { return p.states.Close(
 // each time would make its values look common, and to judge it by what came later
 // could lose an anomaly.
 type memory[S State] struct {
-	state S
-	last  fingerprint
-	found []finding
+	state  S
+	last   fingerprint
+	found  []finding
+	scores []float64 // empty if nobody asks for them
 }
 
 type fingerprint struct {
