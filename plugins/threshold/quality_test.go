@@ -1,6 +1,10 @@
 package threshold
 
 import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -9,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"buildmon/internal/anomaly"
+	"buildmon/internal/evaluate"
 	"buildmon/internal/simulate"
 )
 
@@ -81,4 +86,34 @@ func TestFaultsAreFound(t *testing.T) {
 	healthy := kinds[simulate.Healthy]
 	t.Logf("%d reports on %d healthy readings", healthy.reports, healthy.episodes)
 	assert.Less(t, float64(healthy.reports)/float64(healthy.episodes), 0.003)
+}
+
+// The Numenta Anomaly Benchmark through the whole processor, by what it says of each
+// reading; internal/limits has the bars for the engine.
+func TestNumentaBenchmark(t *testing.T) {
+	dir := os.Getenv("BUILDMON_DATA")
+	if dir == "" {
+		t.Skip("set BUILDMON_DATA")
+	}
+	streams, err := evaluate.ReadNAB(filepath.Join(dir, "nab"))
+	require.NoError(t, err)
+	scores := make([][]float64, len(streams))
+	for n := range streams {
+		s := &streams[n]
+		p := processor(t, `{ metrics: [ value ], emit_scores: true }`, service.MockResources())
+		batch := make(service.MessageBatch, len(s.Values))
+		for i, v := range s.Values {
+			batch[i] = service.NewMessage(fmt.Appendf(nil, `{"sensor_id":"stream","value":%v,"timestamp":%q}`, v, s.Times[i].Format(time.RFC3339)))
+		}
+		out, err := p.ProcessBatch(t.Context(), batch)
+		require.NoError(t, err)
+		for _, msg := range out[0][:len(batch)] {
+			score, ok := msg.MetaGetMut("buildmon_threshold_score")
+			require.True(t, ok)
+			scores[n] = append(scores[n], score.(float64))
+		}
+	}
+	got := evaluate.ScoreNAB(streams, scores, evaluate.Standard, math.NaN())
+	t.Logf("standard %.1f, %d of %d windows found, %d false rows", got.Score, got.Found, got.Windows, got.FalseRows)
+	assert.GreaterOrEqual(t, got.Score, 68.0)
 }
