@@ -68,39 +68,6 @@ func (s *Store) Prepare(ctx context.Context) error {
 	return s.partitions.ahead(ctx, s.now())
 }
 
-// Connect opens a pool and checks that the server answers. Errors name server,
-// database and user, never the password.
-func Connect(ctx context.Context, dsn string) (*pgxpool.Pool, error) {
-	conf, err := ParseDSN(dsn)
-	if err != nil {
-		return nil, err
-	}
-	pool, err := pgxpool.NewWithConfig(ctx, conf)
-	if err == nil {
-		if err = pool.Ping(ctx); err != nil {
-			pool.Close()
-		}
-	}
-	if err != nil {
-		c := conf.ConnConfig
-		return nil, fmt.Errorf("connecting to postgres at %s:%d, database %q, as %q: %w; check that it runs and that the DSN (BUILDMON_POSTGRES_DSN) is right",
-			c.Host, c.Port, c.Database, c.User, err)
-	}
-	return pool, nil
-}
-
-// ParseDSN parses a connection string or URL.
-func ParseDSN(dsn string) (*pgxpool.Config, error) {
-	conf, err := pgxpool.ParseConfig(dsn)
-	if err != nil {
-		return nil, fmt.Errorf("parsing the DSN: %w", err) // pgx leaves the password out
-	}
-	if conf.ConnConfig.RuntimeParams["application_name"] == "" {
-		conf.ConnConfig.RuntimeParams["application_name"] = "buildmon"
-	}
-	return conf, nil
-}
-
 // Close waits for running writes and closes the connections.
 func (s *Store) Close() { s.pool.Close() }
 

@@ -390,6 +390,30 @@ func TestConnectNamesTheServerAndNotThePassword(t *testing.T) {
 	require.NotContains(t, err.Error(), "hunter2")
 }
 
+func TestParseDSNRefusesToFallBackToPlainText(t *testing.T) {
+	for dsn, refused := range map[string]bool{
+		"postgres://me:hunter2@db.example.com/b":                     true,
+		"host=db.example.com user=me password=hunter2":               true,
+		"postgres://me:hunter2@db.example.com/b?sslmode=prefer":      true,
+		"postgres://me:hunter2@db.example.com/b?sslmode=allow":       true,
+		"postgres://me:hunter2@localhost,10.1.2.3/b":                 true,
+		"postgres://me:hunter2@db.example.com/b?sslmode=disable":     false,
+		"postgres://me:hunter2@db.example.com/b?sslmode=require":     false,
+		"postgres://me:hunter2@db.example.com/b?sslmode=verify-full": false,
+		"postgres://me:hunter2@localhost/b":                          false,
+		"postgres://me:hunter2@127.0.0.2,[::1]/b":                    false,
+		"host=/run/postgresql user=me":                               false,
+	} {
+		_, err := store.ParseDSN(dsn)
+		if !refused {
+			require.NoError(t, err, dsn)
+			continue
+		}
+		require.ErrorContains(t, err, "fall back to plain text: set sslmode=verify-full", dsn)
+		require.NotContains(t, err.Error(), "hunter2")
+	}
+}
+
 func TestRetentionValidate(t *testing.T) {
 	for _, test := range []struct {
 		retention   store.Retention
