@@ -12,6 +12,8 @@
 #   BUILDMON_TEST_KAFKA        the plain listener
 #   BUILDMON_TEST_KAFKA_SASL   a listener that wants user "buildmon" with password
 #                              "secret", by PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512
+#   BUILDMON_TEST_KAFKA_TLS    the same through TLS
+#   BUILDMON_TEST_KAFKA_CA     a file with the certificate that TLS listener has
 #   BUILDMON_TEST_KAFKA_PROXIED  where a proxy should connect to, if
 #                              BUILDMON_KAFKA_PROXY was set to the address at
 #                              which clients of the proxy find it
@@ -54,23 +56,36 @@ configure() {
 	taken+=" $plain"
 	sasl=$(free_port)
 	taken+=" $sasl"
+	tls=$(free_port)
+	taken+=" $tls"
 	controller=$(free_port)
 	taken+=" $controller"
 	proxied=$(free_port)
+
+	rm -f "$dir/tls.p12"
+	keytool -genkeypair -alias broker -keyalg EC -dname CN=broker -ext san=ip:127.0.0.1 -validity 2 \
+		-storetype PKCS12 -keystore "$dir/tls.p12" -storepass "$store_password" 2>"$dir/keytool.log"
+	keytool -exportcert -rfc -alias broker -keystore "$dir/tls.p12" -storepass "$store_password" >"$dir/ca.pem" 2>>"$dir/keytool.log"
 
 	cat >"$dir/server.properties" <<-END
 		process.roles=broker,controller
 		node.id=1
 		controller.quorum.voters=1@127.0.0.1:$controller
 		controller.listener.names=CONTROLLER
-		listeners=PLAIN://127.0.0.1:$plain,SASL://127.0.0.1:$sasl,PROXIED://127.0.0.1:$proxied,CONTROLLER://127.0.0.1:$controller
-		advertised.listeners=PLAIN://127.0.0.1:$plain,SASL://127.0.0.1:$sasl,PROXIED://${BUILDMON_KAFKA_PROXY:-127.0.0.1:$proxied}
-		listener.security.protocol.map=PLAIN:PLAINTEXT,SASL:SASL_PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT
+		listeners=PLAIN://127.0.0.1:$plain,SASL://127.0.0.1:$sasl,TLS://127.0.0.1:$tls,PROXIED://127.0.0.1:$proxied,CONTROLLER://127.0.0.1:$controller
+		advertised.listeners=PLAIN://127.0.0.1:$plain,SASL://127.0.0.1:$sasl,TLS://127.0.0.1:$tls,PROXIED://${BUILDMON_KAFKA_PROXY:-127.0.0.1:$proxied}
+		listener.security.protocol.map=PLAIN:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SASL_SSL,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT
 		inter.broker.listener.name=PLAIN
 		sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
 		listener.name.sasl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_buildmon="secret";
 		listener.name.sasl.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 		listener.name.sasl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+		listener.name.tls.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_buildmon="secret";
+		listener.name.tls.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+		listener.name.tls.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+		ssl.keystore.type=PKCS12
+		ssl.keystore.location=$dir/tls.p12
+		ssl.keystore.password=$store_password
 		log.dirs=$dir/data
 		broker.session.timeout.ms=3000
 		broker.heartbeat.interval.ms=500
@@ -113,6 +128,8 @@ start() {
 	{
 		echo "export BUILDMON_TEST_KAFKA=127.0.0.1:$plain"
 		echo "export BUILDMON_TEST_KAFKA_SASL=127.0.0.1:$sasl"
+		echo "export BUILDMON_TEST_KAFKA_TLS=127.0.0.1:$tls"
+		echo "export BUILDMON_TEST_KAFKA_CA=$dir/ca.pem"
 		if [[ -n ${BUILDMON_KAFKA_PROXY:-} ]]; then
 			echo "export BUILDMON_TEST_KAFKA_PROXIED=127.0.0.1:$proxied"
 		fi
@@ -175,6 +192,7 @@ crash() {
 [[ $# -eq 2 ]] || usage
 mkdir -p "$2"
 dir=$(cd "$2" && pwd)
+store_password=not-a-secret # of a key that lives as long as the broker
 java=(java -Xms128m -Xmx512m "-Dlog4j2.configurationFile=$dir/log4j2.properties" -cp "$dir/jars/*")
 case $1 in
 start) start ;;

@@ -19,15 +19,18 @@ import (
 )
 
 // Env names the environment variable with the brokers of a real Kafka,
-// separated by commas. EnvSASL names the one for a listener of the same cluster
-// that wants User and Password.
+// separated by commas. EnvSASL and EnvTLS name those for listeners of the same
+// cluster that want User and Password, the latter through TLS with the
+// certificate in the file that EnvCA names.
 const (
 	Env     = "BUILDMON_TEST_KAFKA"
 	EnvSASL = "BUILDMON_TEST_KAFKA_SASL"
+	EnvTLS  = "BUILDMON_TEST_KAFKA_TLS"
+	EnvCA   = "BUILDMON_TEST_KAFKA_CA"
 )
 
-// User and Password log in at the listener of EnvSASL, by any of PLAIN,
-// SCRAM-SHA-256 and SCRAM-SHA-512.
+// User and Password log in at the listeners of EnvSASL and EnvTLS, by any of
+// PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512.
 const (
 	User     = "buildmon"
 	Password = "secret"
@@ -62,6 +65,13 @@ func Real(t testing.TB) []string {
 func RealSASL(t testing.TB) []string {
 	t.Helper()
 	return fromEnv(t, EnvSASL)
+}
+
+// RealTLS returns the listener of a real Kafka that wants TLS and a password, and
+// the file with its certificate, or skips the test where there is none.
+func RealTLS(t testing.TB) (brokers []string, ca string) {
+	t.Helper()
+	return fromEnv(t, EnvTLS), fromEnv(t, EnvCA)[0]
 }
 
 func fromEnv(t testing.TB, name string) []string {

@@ -3,6 +3,7 @@ package kafka
 import (
 	"crypto/tls"
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -72,6 +73,19 @@ func TestTLSProvesWhoTheClientIs(t *testing.T) {
 	require.NoError(t, connectTLS(t, broker, client(authority)))
 	require.Error(t, connectTLS(t, broker, client(testcert.New(t))))
 	require.Error(t, connectTLS(t, broker, map[string]any{"root_cas": authority.PEM}))
+}
+
+func TestTLSAndPasswordTogether(t *testing.T) {
+	brokers, ca := testkafka.RealTLS(t)
+	login := func(password string, tls ...string) error {
+		in := newInput(t, inputYAML(brokers, "sensors", "buildmon",
+			"tls: { "+strings.Join(append(tls, "enabled: true"), ", ")+" }",
+			"sasl: { mechanism: PLAIN, username: "+testkafka.User+", password: "+password+" }"))
+		return in.Connect(within(t, soon))
+	}
+	require.NoError(t, login(testkafka.Password, "root_cas_file: "+ca))
+	require.ErrorContains(t, login(testkafka.Password), "certificate signed by unknown authority")
+	require.ErrorContains(t, login("wrong", "root_cas_file: "+ca), "check sasl")
 }
 
 func TestPlainTextIsNotSpokenToTLS(t *testing.T) {
