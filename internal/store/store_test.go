@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -353,6 +354,38 @@ func TestWriteRowsToATableOfTheUsersOwn(t *testing.T) {
 	}
 	require.Equal(t, 2, count(t, s.Pool(), `SELECT count(*) FROM plant."Values"`))
 	require.Equal(t, 2, count(t, s.Pool(), "SELECT count(*) FROM dead_letters"))
+}
+
+func TestHostileNamesAreOnlyNames(t *testing.T) {
+	const hostile = `'; DROP TABLE sensor_readings; -- " $1 \ %s` + "\n;"
+	s := open(t, testpg.New(t), store.Retention{})
+	r := room(1, monday, 20)
+	r.SensorID, r.RoomID, r.Building, r.Floor, r.RoomType, r.Status = hostile, hostile, hostile, hostile, hostile, hostile
+	again := *r
+	b := batchOf(r)
+	b.Readings = append(b.Readings, &again) // makes the batch go the slow way, too
+	b.Anomalies = []*anomaly.Anomaly{{Reading: r, Detector: hostile, Type: hostile, Metric: hostile, Explanation: hostile}}
+	b.DeadLetters = []store.DeadLetter{{Source: hostile, Reason: reading.Reason(hostile), Detail: hostile, Raw: []byte(hostile)}}
+	write(t, s, b)
+	for _, query := range []string{
+		"SELECT count(*) FROM sensor_readings WHERE sensor_id = $1 AND building = $1 AND status = $1",
+		"SELECT count(*) FROM sensor_aggregates WHERE building = $1 AND floor = $1",
+		"SELECT count(*) FROM sensor_anomalies WHERE detector = $1 AND explanation = $1",
+		"SELECT count(*) FROM dead_letters WHERE source = $1 AND reason = $1",
+	} {
+		require.Equal(t, 1, count(t, s.Pool(), query, hostile), query)
+	}
+
+	name := pgx.Identifier{hostile}.Sanitize()
+	_, err := s.Pool().Exec(t.Context(), "CREATE TABLE "+name+" ("+name+" text)")
+	require.NoError(t, err)
+	object, err := json.Marshal(map[string]string{hostile: hostile})
+	require.NoError(t, err)
+	refused, err := s.WriteRows(t.Context(), store.Table{Name: []string{hostile}, Columns: []string{hostile}}, []store.Row{{Object: object}}, nil)
+	require.NoError(t, err)
+	require.Empty(t, refused)
+	require.Equal(t, 1, count(t, s.Pool(), "SELECT count(*) FROM "+name+" WHERE "+name+" = $1", hostile))
+	requireAggregatesEqualReadings(t, s.Pool())
 }
 
 func TestOpenRefusesANewerSchema(t *testing.T) {
