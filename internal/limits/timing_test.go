@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"buildmon/internal/limits"
 )
@@ -52,6 +53,37 @@ func BenchmarkObserve(b *testing.B) {
 			perValue := float64(b.Elapsed().Nanoseconds()) / float64(b.N*len(metrics))
 			b.ReportMetric(perValue, "ns/value")
 			b.ReportMetric(1e9/perValue, "values/s")
+		})
+	}
+}
+
+// BenchmarkRestore tells how long it takes to go on with what was learned, after two
+// days of a reading a minute.
+func BenchmarkRestore(b *testing.B) {
+	for _, sensors := range []int{100, 1000, 10_000} {
+		b.Run(fmt.Sprintf("sensors=%d", sensors), func(b *testing.B) {
+			d := limits.New(limits.Config{Metrics: metrics, Threshold: limits.Normal})
+			rng := rand.New(rand.NewPCG(1, 2))
+			scores := make([]limits.Score, len(metrics))
+			for minute := 0; minute < 2*24*60; minute += 20 {
+				for i := range sensors {
+					values := []float64{20 + rng.NormFloat64(), 40 + rng.NormFloat64(), 600 + 50*rng.NormFloat64(), float64(rng.IntN(5)), 3 + rng.NormFloat64()}
+					d.Observe([]byte("sensor-"+strconv.Itoa(i)), start.Add(time.Duration(minute)*time.Minute), values, scores, nil)
+				}
+			}
+			data, err := d.MarshalBinary()
+			require.NoError(b, err)
+			began := time.Now()
+			for range 3 {
+				_, _ = d.MarshalBinary()
+			}
+			saving := time.Since(began) / 3
+			for b.Loop() {
+				require.NoError(b, d.UnmarshalBinary(data))
+			}
+			b.ReportMetric(float64(len(data))/float64(sensors), "B/sensor")
+			b.ReportMetric(float64(saving.Nanoseconds())/float64(sensors), "ns/sensor-saved")
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(sensors), "ns/sensor-restored")
 		})
 	}
 }

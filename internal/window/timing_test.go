@@ -3,8 +3,11 @@ package window_test
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"buildmon/internal/reading"
 	"buildmon/internal/window"
@@ -71,6 +74,23 @@ func BenchmarkMemory(b *testing.B) {
 			}
 		})
 	}
+}
+
+// The figure that the documentation gives: windows of 100,000 groups and five
+// metrics, with one reading each in the open one and in the final one before it.
+func TestMemoryOfGroups(t *testing.T) {
+	const groups = 100_000
+	w := tumbling(t, five)
+	before := heap()
+	for second := int64(0); second <= 60; second += 30 {
+		for batch := range slices.Chunk(feed(groups, groups, second), 5000) {
+			w.Add(window.Source{}, batch, noon)
+		}
+	}
+	each := float64(heap()-before) / groups
+	t.Logf("%.0f B for a group of %d metrics", each, reading.NumMetrics)
+	require.Less(t, each, 2000.0)
+	runtime.KeepAlive(w)
 }
 
 func heap() uint64 {
