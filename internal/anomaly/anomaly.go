@@ -23,10 +23,26 @@ type Anomaly struct {
 	Value       float64 // of the metric; NaN when there is no single metric
 	Low, High   float64 // expected range; NaN where it is open or unknown
 	Explanation string  // one sentence
+
+	// Continues tells that the finding belongs to what was reported already. It
+	// makes an event longer and is no row of its own.
+	Continues bool
 }
 
 // MultipleMetrics is the metric of a finding about several metrics together.
 const MultipleMetrics = "multiple"
+
+// Multivariate is the type of findings about a reading as a whole, whichever of
+// its metrics is named.
+const Multivariate = "multivariate"
+
+// Subject is the metric that an event is about.
+func (a *Anomaly) Subject() string {
+	if a.Type == Multivariate {
+		return MultipleMetrics
+	}
+	return a.Metric
+}
 
 // Severity is a coarse scale of scores for people and alert rules.
 type Severity string

@@ -169,7 +169,7 @@ func (s *series) graded() float64 {
 		return 0
 	}
 	z := math.Abs(average-s.average.mean) / s.average.dev
-	return grade * z / (gradeAt + z)
+	return grade / (1 + gradeAt/z) // z may be 0 or infinite
 }
 
 // advance goes to the time of a new value.

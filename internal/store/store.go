@@ -40,6 +40,7 @@ type Store struct {
 	pool       *pgxpool.Pool
 	partitions *partitions
 	retention  Retention
+	quiet      time.Duration
 	now        func() time.Time
 }
 
@@ -50,7 +51,7 @@ func Open(ctx context.Context, dsn string, retention Retention, now func() time.
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{pool: pool, partitions: newPartitions(pool), retention: retention, now: now}
+	s := &Store{pool: pool, partitions: newPartitions(pool), retention: retention, quiet: DefaultQuiet, now: now}
 	if err := s.Prepare(ctx); err != nil {
 		pool.Close()
 		return nil, err
@@ -95,6 +96,11 @@ func (s *Store) Maintain(ctx context.Context) (dropped []string, err error) {
 		dropped = append(dropped, names...)
 		if err != nil {
 			return dropped, err
+		}
+	}
+	if s.retention.Anomalies > 0 {
+		if _, err := s.pool.Exec(ctx, "DELETE FROM anomaly_events WHERE last_at < $1", now.Add(-s.retention.Anomalies)); err != nil {
+			return dropped, fmt.Errorf("deleting old events: %w", err)
 		}
 	}
 	if s.retention.DeadLetters > 0 {

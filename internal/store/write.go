@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgerrcode"
@@ -17,7 +18,8 @@ import (
 
 // Batch is what is written together. Panes must be made of the batch's own
 // readings, the same pointers. An anomaly whose reading is in the batch is kept
-// only if that reading is new; others are kept by their own identity.
+// only if that reading is new, and only then takes part in an event; others are kept
+// by their own identity.
 type Batch struct {
 	Readings    []*reading.Reading
 	Panes       []*window.Pane
@@ -123,15 +125,19 @@ func (w *writing) transact(ctx context.Context, store func(context.Context, pgx.
 			w.refuse(r, OlderThanRetention, fmt.Sprintf("storing reading of sensor %q: timestamp %s is past the retention of %s",
 				r.SensorID, r.Time.Format(time.RFC3339Nano), w.retention.Readings))
 		}
+		found := w.newAnomalies()
 		rest := &pgx.Batch{}
 		queueAggregates(rest, w.newPanes())
 		queueWatermarks(rest, w.batch.Panes)
-		queueAnomalies(rest, w.newAnomalies(), &w.result.Anomalies)
+		queueAnomalies(rest, slices.DeleteFunc(slices.Clone(found), func(a *anomaly.Anomaly) bool { return a.Continues }), &w.result.Anomalies)
 		queueDeadLetters(rest, append(w.result.Refused, w.batch.DeadLetters...))
-		if rest.Len() == 0 {
-			return nil
+		if rest.Len() > 0 {
+			if err := tx.SendBatch(ctx, rest).Close(); err != nil {
+				return err
+			}
 		}
-		return tx.SendBatch(ctx, rest).Close()
+		// Last, because of its lock.
+		return addEvents(ctx, tx, slices.DeleteFunc(found, func(a *anomaly.Anomaly) bool { return !w.members[a.Reading] }), w.quiet)
 	})
 }
 
@@ -165,9 +171,6 @@ func (w *writing) newPanes() []*window.Pane {
 
 // newAnomalies are the findings on readings that are new or not in the batch.
 func (w *writing) newAnomalies() []*anomaly.Anomaly {
-	if len(w.known) == 0 {
-		return w.batch.Anomalies
-	}
 	var kept []*anomaly.Anomaly
 	for _, a := range w.batch.Anomalies {
 		if !w.known[a.Reading] {

@@ -18,7 +18,7 @@ import (
 
 const (
 	component   = "isolation_forest"
-	anomalyType = "multivariate"
+	anomalyType = anomaly.Multivariate
 
 	// groupSeparator stands between the labels that make a group.
 	groupSeparator = 0x1f

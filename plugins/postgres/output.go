@@ -315,6 +315,8 @@ func addDerived(b *store.Batch, msg *service.Message) error {
 		}
 		b.Anomalies = append(b.Anomalies, a)
 		return nil
+	case carry.KindContinuation: // of an event that was found by another process
+		return nil
 	case carry.KindAggregate:
 		return &reading.Error{Reason: aggregateAlone, Detail: "an aggregate is stored only together with its readings, in the pipeline whose tumbling_window made it"}
 	}

@@ -43,7 +43,7 @@ func spec() *service.ConfigSpec {
 		Description(`
 Each metric of a sensor is compared with its own past: its level, its level at this hour of the day, its short average and how restless it is. The limits of each are the second largest and second smallest of the last eight days, or of the last 4,000 values if these go back farther. A metric that usually moves and repeats one value about twice as often in a row as it ever did is stuck. Fixed `+"`limits`"+` hold from the first reading on.
 
-Readings pass untouched. An anomaly is appended to the batch of its reading, as a message with the metadata `+"`buildmon_kind: anomaly`"+`, at most one for each metric; a metric past a fixed limit is reported for that alone.
+Readings pass untouched. An anomaly is appended to the batch of its reading, as a message with the metadata `+"`buildmon_kind: anomaly`"+`, at most one for each metric; a metric past a fixed limit is reported for that alone. A reading that only continues what was reported is followed by a message of the kind `+"`continuation`"+` instead, which makes the event in the database longer.
 
 == The score
 
@@ -71,7 +71,7 @@ No message is dropped or changed. Messages that are no acceptable readings pass 
 				Description("The metrics that are compared with their own past: any numeric members of the readings. With an empty list only fixed limits are judged.").
 				LintRule(different),
 			service.NewStringEnumField(fieldSensitivity, "low", "normal", "high").Default("normal").
-				Description("How far past its own limits a value must lie to be reported: one scale, half of one, or a quarter. High finds more and raises about twice as many false alarms as normal."),
+				Description("How far past its own limits a value must lie to be reported: 1.4 scales, 0.7, or 0.35. High finds more and raises about twice as many false alarms as normal."),
 			limitsField(),
 			service.NewStringField(fieldLimitsFile).Default("").
 				Description("The path of a YAML file with a list `limits` of the same form. Empty reads none.").
@@ -242,16 +242,26 @@ func (s *state) Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.A
 			a, outside = s.fixed(r, metric, &known.of[i], late)
 		}
 		for ; next < len(s.found) && s.found[next].Metric == m; next++ {
-			if f := &s.found[next]; !outside && (a == nil || f.Score > a.Score) {
+			if f := &s.found[next]; !outside && (a == nil || worthier(f, a)) {
 				a = learned(r, metric, f)
 			}
 		}
 		if a != nil {
-			s.score = max(s.score, a.Score)
+			if !a.Continues {
+				s.score = max(s.score, a.Score)
+			}
 			found = append(found, a)
 		}
 	}
 	return found
+}
+
+// worthier prefers what is reported to what goes on, and then the larger score.
+func worthier(f *limits.Finding, a *anomaly.Anomaly) bool {
+	if f.Continues != a.Continues {
+		return a.Continues
+	}
+	return f.Score > a.Score
 }
 
 // observe asks what is usual.
@@ -294,10 +304,12 @@ func (s *state) fixed(r *reading.Reading, metric string, band *limits.Band, late
 		if !late {
 			*band = to
 		}
-		if !report {
-			return nil, to != limits.Within
+		if to == limits.Within {
+			return nil, false
 		}
-		return l.past(r, v, to), true
+		a := l.past(r, v, to)
+		a.Continues = !report
+		return a, true
 	}
 	return nil, false
 }

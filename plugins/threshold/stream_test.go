@@ -36,9 +36,10 @@ generate:
 		mu.Lock()
 		defer mu.Unlock()
 		for _, msg := range batch {
-			if kind, _ := msg.MetaGet("buildmon_kind"); kind == "anomaly" {
+			switch kind, _ := msg.MetaGet("buildmon_kind"); kind {
+			case "anomaly":
 				anomalies++
-			} else {
+			case "":
 				readings++
 			}
 			if err := msg.GetError(); err != nil {

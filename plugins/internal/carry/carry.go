@@ -27,9 +27,10 @@ const MetaReason = "buildmon_reason"
 
 // The kinds of messages that are no readings.
 const (
-	KindAggregate  = "aggregate"
-	KindAnomaly    = "anomaly"
-	KindDeadLetter = "dead_letter"
+	KindAggregate    = "aggregate"
+	KindAnomaly      = "anomaly"
+	KindContinuation = "continuation" // of an event whose anomaly was reported before
+	KindDeadLetter   = "dead_letter"
 )
 
 // Item is what a message of a batch turned out to be.

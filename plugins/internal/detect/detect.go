@@ -84,7 +84,7 @@ func New[S State](component string, conf *service.ParsedConfig, res *service.Res
 }
 
 // ProcessBatch returns the messages as they came, followed by one for each
-// anomaly in the order of the readings.
+// anomaly, or continuation of one, in the order of the readings.
 func (p *Processor[S]) ProcessBatch(ctx context.Context, batch service.MessageBatch) ([]service.MessageBatch, error) {
 	batch = slices.Clone(batch)
 	items := p.decoder.Batch(batch)
@@ -115,7 +115,11 @@ func (p *Processor[S]) ProcessBatch(ctx context.Context, batch service.MessageBa
 		if err != nil {
 			return nil, fmt.Errorf("encoding anomaly of sensor %q: %w", f.anomaly.Reading.SensorID, err)
 		}
-		batch = append(batch, carry.Derive(batch[f.place], carry.KindAnomaly, content, f.anomaly))
+		kind := carry.KindAnomaly
+		if f.anomaly.Continues {
+			kind = carry.KindContinuation
+		}
+		batch = append(batch, carry.Derive(batch[f.place], kind, content, f.anomaly))
 	}
 	return []service.MessageBatch{batch}, nil
 }
@@ -135,7 +139,9 @@ func (p *Processor[S]) judge(state S, items []carry.Item, indices []int) (found 
 			scores[place] = scorer.Score()
 		}
 		for _, a := range anomalies {
-			p.found.Incr(1, a.Metric)
+			if !a.Continues {
+				p.found.Incr(1, a.Metric)
+			}
 			found = append(found, finding{place, a})
 		}
 	}

@@ -1,0 +1,181 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"buildmon/internal/anomaly"
+)
+
+// DefaultQuiet is how long nothing may be found before an event is over.
+const DefaultQuiet = 30 * time.Minute
+
+// eventsLock is the key of the advisory lock under which events are merged, so
+// that two processes do not both begin an event that is one.
+const eventsLock = 0x6275696c646d6f6e // "buildmon"
+
+// subject is what an event is about.
+type subject struct {
+	sensor, detector, kind, metric string
+}
+
+func (s subject) compare(t subject) int {
+	return cmp.Or(cmp.Compare(s.sensor, t.sensor), cmp.Compare(s.detector, t.detector),
+		cmp.Compare(s.kind, t.kind), cmp.Compare(s.metric, t.metric))
+}
+
+// event is a row of anomaly_events, or a part of one.
+type event struct {
+	subject
+	started, last time.Time
+	readings      int64
+	created       time.Time // zero if it is not stored yet
+
+	// Of the reading with the largest score, the earliest of them.
+	score            float64
+	peak             time.Time
+	severity         string
+	value, low, high pgtype.Float8
+	explanation      string
+	place            [4]pgtype.Text // room, building, floor, room type
+}
+
+// absorb makes e span f as well.
+func (e *event) absorb(f *event) {
+	if f.started.Before(e.started) {
+		e.started = f.started
+	}
+	if f.last.After(e.last) {
+		e.last = f.last
+	}
+	if e.created.IsZero() || !f.created.IsZero() && f.created.Before(e.created) {
+		e.created = f.created
+	}
+	e.readings += f.readings
+	if f.score > e.score || f.score == e.score && f.peak.Before(e.peak) {
+		e.score, e.peak, e.severity = f.score, f.peak, f.severity
+		e.value, e.low, e.high, e.explanation, e.place = f.value, f.low, f.high, f.explanation, f.place
+	}
+}
+
+// eventsOf turns findings into events.
+func eventsOf(found []*anomaly.Anomaly, quiet time.Duration) []*event {
+	events := make([]*event, len(found))
+	for i, a := range found {
+		r := a.Reading
+		events[i] = &event{
+			subject: subject{r.SensorID, a.Detector, a.Type, a.Subject()},
+			started: r.Time, last: r.Time, readings: 1,
+			score: a.Score, peak: r.Time, severity: string(a.Severity()),
+			value: number(a.Value), low: number(a.Low), high: number(a.High), explanation: a.Explanation,
+			place: [4]pgtype.Text{text(r.RoomID), text(r.Building), text(r.Floor), text(r.RoomType)},
+		}
+	}
+	return joined(events, quiet)
+}
+
+// joined merges events of one subject that follow one another closely. It changes
+// them, and their order.
+func joined(events []*event, quiet time.Duration) []*event {
+	slices.SortStableFunc(events, func(a, b *event) int {
+		return cmp.Or(a.compare(b.subject), a.started.Compare(b.started))
+	})
+	kept := events[:0]
+	for _, e := range events {
+		if n := len(kept); n > 0 && kept[n-1].subject == e.subject && e.started.Sub(kept[n-1].last) <= quiet {
+			kept[n-1].absorb(e)
+		} else {
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+
+const nearbyEventsSQL = `
+DELETE FROM anomaly_events e
+USING unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[])
+	AS n (sensor_id, detector, anomaly_type, metric, started_at, last_at)
+WHERE e.sensor_id = n.sensor_id AND e.detector = n.detector AND e.anomaly_type = n.anomaly_type AND e.metric = n.metric
+	AND e.last_at >= n.started_at - $7::interval AND e.started_at <= n.last_at + $7::interval
+RETURNING e.sensor_id, e.detector, e.anomaly_type, e.metric, e.started_at, e.last_at, e.readings, e.created_at,
+	e.anomaly_score, e.peak_at, e.severity, e.value, e.expected_low, e.expected_high, e.explanation,
+	e.room_id, e.building, e.floor, e.room_type`
+
+const insertEventsSQL = `
+INSERT INTO anomaly_events (sensor_id, detector, anomaly_type, metric, started_at, last_at, readings, created_at,
+	anomaly_score, peak_at, severity, value, expected_low, expected_high, explanation,
+	room_id, building, floor, room_type, quiet)
+SELECT sensor_id, detector, anomaly_type, metric, started_at, last_at, readings, coalesce(created_at, now()),
+	anomaly_score, peak_at, severity, value, expected_low, expected_high, explanation,
+	room_id, building, floor, room_type, $20
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::bigint[], $8::timestamptz[],
+	$9::float8[], $10::timestamptz[], $11::text[], $12::float8[], $13::float8[], $14::float8[], $15::text[],
+	$16::text[], $17::text[], $18::text[], $19::text[])
+	AS new (sensor_id, detector, anomaly_type, metric, started_at, last_at, readings, created_at,
+	anomaly_score, peak_at, severity, value, expected_low, expected_high, explanation,
+	room_id, building, floor, room_type)`
+
+// addEvents merges findings on new readings with the events that are stored.
+func addEvents(ctx context.Context, tx pgx.Tx, found []*anomaly.Anomaly, quiet time.Duration) error {
+	events := eventsOf(found, quiet)
+	if len(events) == 0 {
+		return nil
+	}
+	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(eventsLock)); err != nil {
+		return fmt.Errorf("waiting to merge events: %w", err)
+	}
+	c := columnsOf(events)
+	rows, err := tx.Query(ctx, nearbyEventsSQL, c.sensor, c.detector, c.kind, c.metric, c.started, c.last, quiet)
+	if err != nil {
+		return fmt.Errorf("looking for events nearby: %w", err)
+	}
+	stored, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (*event, error) {
+		e := &event{}
+		return e, row.Scan(&e.sensor, &e.detector, &e.kind, &e.metric, &e.started, &e.last, &e.readings, &e.created,
+			&e.score, &e.peak, &e.severity, &e.value, &e.low, &e.high, &e.explanation,
+			&e.place[0], &e.place[1], &e.place[2], &e.place[3])
+	})
+	if err != nil {
+		return fmt.Errorf("looking for events nearby: %w", err)
+	}
+	c = columnsOf(joined(append(events, stored...), quiet))
+	if _, err := tx.Exec(ctx, insertEventsSQL, c.sensor, c.detector, c.kind, c.metric, c.started, c.last, c.readings, c.created,
+		c.score, c.peak, c.severity, c.value, c.low, c.high, c.explanation,
+		c.place[0], c.place[1], c.place[2], c.place[3], quiet); err != nil {
+		return fmt.Errorf("storing events: %w", err)
+	}
+	return nil
+}
+
+// eventColumns are events column by column.
+type eventColumns struct {
+	sensor, detector, kind, metric, severity, explanation []string
+	started, last, peak                                   []time.Time
+	created                                               []pgtype.Timestamptz
+	readings                                              []int64
+	score                                                 []float64
+	value, low, high                                      []pgtype.Float8
+	place                                                 [4][]pgtype.Text
+}
+
+func columnsOf(events []*event) (c eventColumns) {
+	for _, e := range events {
+		c.sensor, c.detector = append(c.sensor, e.sensor), append(c.detector, e.detector)
+		c.kind, c.metric = append(c.kind, e.kind), append(c.metric, e.metric)
+		c.severity, c.explanation = append(c.severity, e.severity), append(c.explanation, e.explanation)
+		c.started, c.last, c.peak = append(c.started, e.started), append(c.last, e.last), append(c.peak, e.peak)
+		c.created = append(c.created, pgtype.Timestamptz{Time: e.created, Valid: !e.created.IsZero()})
+		c.readings, c.score = append(c.readings, e.readings), append(c.score, e.score)
+		c.value, c.low, c.high = append(c.value, e.value), append(c.low, e.low), append(c.high, e.high)
+		for i := range c.place {
+			c.place[i] = append(c.place[i], e.place[i])
+		}
+	}
+	return c
+}
