@@ -109,7 +109,7 @@ func past(v, low, high, scale float64) float64 {
 	default:
 		return 0
 	}
-	return d / (scale + d/farthest)
+	return farthest / (1 + farthest*scale/d) // without a division by 0, however small d is
 }
 
 // nearer is what is learned of a value.
