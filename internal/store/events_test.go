@@ -46,13 +46,21 @@ func TestEventIsOneRowHoweverLongItLasts(t *testing.T) {
 	require.Equal(t, "critical", severity)
 	require.Equal(t, "76 °C", explanation)
 	require.Equal(t, 1, count(t, s.Pool(), "SELECT count(*) FROM sensor_anomalies"), "what continues is no row of its own")
+
+	open := func(after time.Duration) int {
+		write(t, s, batchOf(room(1, last.Add(after), 20)))
+		return count(t, s.Pool(), "SELECT count(*) FROM sensor_events WHERE open AND ended_at IS NULL")
+	}
+	require.Equal(t, 1, open(store.DefaultQuiet))
+	require.Equal(t, 0, open(store.DefaultQuiet+time.Minute))
+	require.Equal(t, 1, count(t, s.Pool(), "SELECT count(*) FROM sensor_events WHERE ended_at = last_at"))
 }
 
 // In whatever order and however often findings come, events are the stretches of
 // them that no longer gap interrupts.
 func TestEventsDoNotDependOnOrder(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
-	for range 5 {
+	for range 3 {
 		s := open(t, testpg.New(t), store.Retention{})
 		type one struct {
 			r     *reading.Reading

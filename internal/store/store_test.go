@@ -394,7 +394,7 @@ func TestOpenRefusesANewerSchema(t *testing.T) {
 	_, err := s.Pool().Exec(t.Context(), "INSERT INTO buildmon_schema_version (version_id, is_applied) VALUES (99, true)")
 	require.NoError(t, err)
 	_, err = store.Open(t.Context(), dsn, store.Retention{}, time.Now)
-	require.ErrorContains(t, err, "the schema of the database has version 99, this program knows up to 1")
+	require.ErrorContains(t, err, fmt.Sprintf("the schema of the database has version 99, this program knows up to %d", store.KnownSchema()))
 }
 
 func TestOpenFromSeveralProcessesAtOnce(t *testing.T) {
