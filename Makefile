@@ -48,6 +48,12 @@ fuzz: ## Fuzz what reads foreign bytes, each target for FUZZTIME (30s, or a coun
 		done; \
 	done
 
+MUTANTS ?= 200000
+
+.PHONY: mutants
+mutants: ## Check MUTANTS mutants of every input that fuzzing has kept
+	BUILDMON_MUTANTS=$(MUTANTS) go test $$(grep -rl 'testfuzz.Bytes' --include='*_test.go' . | xargs -n 1 dirname | sort -u) -run '^Fuzz' -count 1 -timeout 0 -v | grep -E '^(---|ok|FAIL)|inputs'
+
 .PHONY: chaos
 chaos: ## Break everything around buildmon 1,000 times and check the tables; needs Java and Maven
 	go run ./internal/chaos -faults 1000 -over 20m

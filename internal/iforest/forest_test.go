@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"buildmon/internal/iforest"
+	"buildmon/internal/testfuzz"
 )
 
 func TestAveragePath(t *testing.T) {
@@ -235,7 +236,7 @@ func FuzzForestUnmarshal(f *testing.F) {
 		require.NoError(f, err)
 		f.Add(data)
 	}
-	f.Fuzz(func(t *testing.T, data []byte) {
+	testfuzz.Bytes(f, func(t *testing.T, data []byte) {
 		var forest iforest.Forest
 		if forest.UnmarshalBinary(data) != nil {
 			return

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"buildmon/internal/iforest"
+	"buildmon/internal/testfuzz"
 )
 
 func monitorConfig() iforest.MonitorConfig {
@@ -208,7 +209,7 @@ func FuzzMonitorUnmarshal(f *testing.F) {
 		require.NoError(f, err)
 		f.Add(data)
 	}
-	f.Fuzz(func(t *testing.T, data []byte) {
+	testfuzz.Bytes(f, func(t *testing.T, data []byte) {
 		m := newMonitor(t, cfg)
 		if m.UnmarshalBinary(data) == nil {
 			observe(m, building(50, 2))

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"buildmon/internal/limits"
+	"buildmon/internal/testfuzz"
 )
 
 func FuzzUnmarshalBinary(f *testing.F) {
@@ -18,7 +19,7 @@ func FuzzUnmarshalBinary(f *testing.F) {
 		s.see(float64(i % 7))
 	}
 	f.Add(marshal(f, s.Detector))
-	f.Fuzz(func(t *testing.T, data []byte) {
+	testfuzz.Bytes(f, func(t *testing.T, data []byte) {
 		a, b := newSensor(), newSensor()
 		if a.UnmarshalBinary(data) != nil {
 			return

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"buildmon/internal/spike"
+	"buildmon/internal/testfuzz"
 )
 
 func FuzzUnmarshalBinary(f *testing.F) {
@@ -19,7 +20,7 @@ func FuzzUnmarshalBinary(f *testing.F) {
 	f.Add(marshal(f, d))
 	feed(d, 2, 0, 300)
 	f.Add(marshal(f, d))
-	f.Fuzz(func(t *testing.T, data []byte) {
+	testfuzz.Bytes(f, func(t *testing.T, data []byte) {
 		d := spike.New(config(nil))
 		if d.UnmarshalBinary(data) != nil {
 			return

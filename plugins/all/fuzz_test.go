@@ -5,6 +5,8 @@ import (
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 	"gopkg.in/yaml.v3"
+
+	"buildmon/internal/testfuzz"
 )
 
 // Whatever the config of a component is, it is linted and parsed without a panic.
@@ -23,7 +25,7 @@ func FuzzConfig(f *testing.F) {
 		f.Add([]byte(c))
 	}
 	linter := service.GlobalEnvironment().FullConfigSchema("", "").NewStreamConfigLinter()
-	f.Fuzz(func(_ *testing.T, text []byte) {
+	testfuzz.Bytes(f, func(_ *testing.T, text []byte) {
 		if yaml.Unmarshal(text, new(yaml.Node)) != nil {
 			return
 		}
