@@ -39,6 +39,7 @@ func (r Retention) Validate() error {
 type Store struct {
 	pool       *pgxpool.Pool
 	partitions *partitions
+	places     places
 	retention  Retention
 	quiet      time.Duration
 	now        func() time.Time
@@ -66,6 +67,7 @@ func (s *Store) Prepare(ctx context.Context) error {
 		return err
 	}
 	s.partitions.forget()
+	s.places.forget()
 	return s.partitions.ahead(ctx, s.now())
 }
 

@@ -239,6 +239,7 @@ func TestAggregatesEqualReadingsHoweverTheyCome(t *testing.T) {
 	}
 	require.Equal(t, len(distinct), count(t, s.Pool(), "SELECT count(*) FROM sensor_readings"))
 	requireAggregatesEqualReadings(t, s.Pool())
+	requirePlaces(t, s.Pool())
 }
 
 func TestWriteRefusesOnlyTheRowsToBlame(t *testing.T) {

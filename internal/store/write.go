@@ -69,6 +69,7 @@ func (s *Store) Write(ctx context.Context, b *Batch) (Result, error) {
 		}
 		return Result{}, err
 	}
+	s.places.remember(w.sightings)
 	return w.result, nil
 }
 
@@ -77,11 +78,12 @@ type writing struct {
 	*Store
 	batch *Batch
 
-	readings []*reading.Reading        // worth trying
-	stale    map[*reading.Reading]bool // too old to be kept
-	members  map[*reading.Reading]bool // all of the batch
-	known    map[*reading.Reading]bool // not new: stale, duplicate or refused
-	result   Result
+	readings  []*reading.Reading        // worth trying
+	stale     map[*reading.Reading]bool // too old to be kept
+	members   map[*reading.Reading]bool // all of the batch
+	known     map[*reading.Reading]bool // not new: stale, duplicate or refused
+	sightings []*sighting               // of places that were not known before
+	result    Result
 }
 
 // prepare sets aside what is past retention and makes missing partitions.
@@ -127,6 +129,8 @@ func (w *writing) transact(ctx context.Context, store func(context.Context, pgx.
 		}
 		found := w.newAnomalies()
 		rest := &pgx.Batch{}
+		w.sightings = w.places.news(w.newReadings())
+		queuePlaces(rest, w.sightings)
 		queueAggregates(rest, w.newPanes())
 		queueWatermarks(rest, w.batch.Panes)
 		queueAnomalies(rest, slices.DeleteFunc(slices.Clone(found), func(a *anomaly.Anomaly) bool { return a.Continues }), &w.result.Anomalies)
@@ -152,6 +156,14 @@ func (w *writing) refuse(r *reading.Reading, reason reading.Reason, detail strin
 		d.Raw = r.AppendJSON(nil)
 	}
 	w.result.Refused = append(w.result.Refused, d)
+}
+
+// newReadings are the readings that this transaction inserted.
+func (w *writing) newReadings() []*reading.Reading {
+	if len(w.known) == 0 {
+		return w.readings
+	}
+	return slices.DeleteFunc(slices.Clone(w.readings), func(r *reading.Reading) bool { return w.known[r] })
 }
 
 // newPanes are the panes of the readings that are new.
