@@ -38,7 +38,8 @@ type Config struct {
 	// FaultShare is the share of sensor time that lies within a fault of one of
 	// FaultKinds, 0 to 1: the probability that a reading is affected. Kinds share
 	// it equally by time, so short ones come more often than long ones. Under a
-	// dropout the affected readings are those that are missing.
+	// dropout, and when a gateway fails, the affected readings are those that are
+	// missing.
 	FaultShare float64
 	FaultKinds []Fault
 }

@@ -22,6 +22,7 @@ const (
 	Stuck                      // one metric keeps its value
 	Drift                      // one metric runs away slowly
 	Dropout                    // the sensor is silent
+	GatewayFailure             // all sensors of a floor are silent
 	numFaults
 )
 
@@ -41,13 +42,14 @@ var episodes = [numFaults]struct {
 	Stuck:                {name: "stuck", length: 180},
 	Drift:                {name: "drift", length: 720},
 	Dropout:              {name: "dropout", length: 30},
+	GatewayFailure:       {name: "gateway_failure", length: 45},
 }
 
 // Maintenance is announced in the status; it is no fault and changes no value.
 const (
 	maintenanceShare  = 0.004
 	maintenanceLength = 45
-	maintenanceIndex  = numFaults
+	maintenanceIndex  = 15 // the last of its streams, so that a new kind of fault leaves it alone
 )
 
 // driftPerHour is how far a drifting metric is off after one hour. Chosen: too
@@ -117,6 +119,9 @@ func slotAt(key uint64, kind Fault, length, tick int64) slot {
 	return slot{index: i, from: boundary(i), to: boundary(i + 1)}
 }
 
+// silent tells whether readings are missing as long as the fault holds.
+func (f Fault) silent() bool { return f == Dropout || f == GatewayFailure }
+
 // schedule finds the fault that holds at a tick and until when that cannot
 // change. chance is the probability of each of the kinds; where several hold at
 // once, the one that was least probable to hold wins.
@@ -129,12 +134,16 @@ func (r *room) schedule(kinds []Fault, chance float64, tick int64) {
 	best := chance
 	var bits uint64
 	for _, kind := range kinds {
-		s := slotAt(r.key, kind, episodes[kind].length, tick)
+		key := r.key
+		if kind == GatewayFailure {
+			key = r.floorKey
+		}
+		s := slotAt(key, kind, episodes[kind].length, tick)
 		r.until = min(r.until, s.to)
-		if u := unit(draw(r.key, streamEpisode+stream(kind), s.index)); u < best {
+		if u := unit(draw(key, streamEpisode+stream(kind), s.index)); u < best {
 			best = u
 			found = episode{fault: kind, since: s.from}
-			bits = draw(r.key, streamEpisode+stream(kind), math.MinInt64+s.index)
+			bits = draw(key, streamEpisode+stream(kind), math.MinInt64+s.index)
 		}
 	}
 	if found.fault == r.episode.fault && found.since == r.episode.since {

@@ -47,14 +47,16 @@ func TestShareOfFaultsInTheLongRun(t *testing.T) {
 				total++
 				kinds[e.Truth.Fault]++
 			})
-			kinds[simulate.Dropout] = s.Silent()
-			total += s.Silent()
+			for _, k := range []simulate.Fault{simulate.Dropout, simulate.GatewayFailure} {
+				kinds[k] = s.Silent(k)
+				total += s.Silent(k)
+			}
 			require.EqualValues(t, 72*60*48, total)
 			// 72 sensors over 60 days have about 60 episodes of drift at 5 %, so its
 			// share varies by 13 %; that of all kinds together varies by 2.5 %.
 			require.InEpsilon(t, share, float64(total-kinds[simulate.Healthy])/float64(total), 0.06)
 			for _, k := range simulate.Faults() {
-				require.InEpsilon(t, share/7, float64(kinds[k])/float64(total), 0.35, k.String())
+				require.InEpsilon(t, share/8, float64(kinds[k])/float64(total), 0.35, k.String())
 			}
 		})
 	}
@@ -65,7 +67,7 @@ func TestNoFaultsWithoutProbability(t *testing.T) {
 	cfg.FaultShare, cfg.FaultKinds = 0, nil
 	cfg.Count = 100_000
 	s := run(t, cfg, func(e *simulate.Event) { require.Equal(t, simulate.Healthy, e.Truth.Fault) })
-	require.Zero(t, s.Silent())
+	require.Zero(t, s.Silent(simulate.Dropout)+s.Silent(simulate.GatewayFailure))
 }
 
 // Each fault shows in the metric that it names, by no less than the given
@@ -89,7 +91,7 @@ func TestFaultsShowWhereTheySayTheyAre(t *testing.T) {
 	seen := map[simulate.Fault]int{}
 	twins(t, cfg, func(f, h *simulate.Event) {
 		if f == nil {
-			seen[simulate.Dropout]++
+			seen[simulate.Dropout]++ // or the gateway, which nobody can tell
 			return
 		}
 		seen[f.Truth.Fault]++
@@ -112,7 +114,9 @@ func TestFaultsShowWhereTheySayTheyAre(t *testing.T) {
 		}
 	})
 	for _, k := range simulate.Faults() {
-		require.Greater(t, seen[k], 1000, k.String())
+		if k != simulate.GatewayFailure {
+			require.Greater(t, seen[k], 1000, k.String())
+		}
 	}
 }
 
@@ -220,8 +224,39 @@ func TestDropoutIsSilence(t *testing.T) {
 		last[e.Reading.SensorID] = e.Reading.Time
 	})
 	require.Greater(t, gaps, 50)
-	require.LessOrEqual(t, missing, s.Silent())
-	require.InDelta(t, 0.1, float64(s.Silent())/(72*8640), 0.03)
+	require.LessOrEqual(t, missing, s.Silent(simulate.Dropout))
+	require.InDelta(t, 0.1, float64(s.Silent(simulate.Dropout))/(72*8640), 0.03)
+}
+
+// Sensors of a floor fall silent together, and those of other floors go on.
+func TestGatewayFailureSilencesAFloor(t *testing.T) {
+	cfg := portfolio()
+	cfg.FaultShare, cfg.FaultKinds = 0.1, []simulate.Fault{simulate.GatewayFailure}
+	cfg.Interval = time.Minute
+	cfg.End = cfg.Start.Add(48 * time.Hour)
+	spoke := map[string]map[int64]int{} // by floor and minute
+	s := run(t, cfg, func(e *simulate.Event) {
+		floor := e.Reading.Building + e.Reading.Floor
+		if spoke[floor] == nil {
+			spoke[floor] = map[int64]int{}
+		}
+		spoke[floor][e.Reading.Time.Unix()/60]++
+	})
+	require.InDelta(t, 0.1, float64(s.Silent(simulate.GatewayFailure))/(72*2880), 0.05)
+	var silent, partial int
+	for _, minutes := range spoke {
+		for m := cfg.Start.Unix() / 60; m < cfg.End.Unix()/60; m++ {
+			switch minutes[m] {
+			case 0:
+				silent++
+			case cfg.RoomsPerFloor:
+			default:
+				partial++
+			}
+		}
+	}
+	require.Greater(t, silent, 500)
+	require.Less(t, partial, silent/10, "only at the edges")
 }
 
 func TestFaultsRaiseTheStatus(t *testing.T) {

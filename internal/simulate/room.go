@@ -53,7 +53,8 @@ type air struct {
 
 type room struct {
 	place
-	key uint64
+	key      uint64 // of its own draws
+	floorKey uint64 // of those that all rooms of its floor share
 
 	// What tells this room from others of its kind.
 	capacity float64
@@ -73,7 +74,7 @@ type room struct {
 }
 
 func newRoom(seed uint64, p place) room {
-	r := room{place: p, key: keyOf(seed, p.sensorID), until: math.MinInt64}
+	r := room{place: p, key: keyOf(seed, p.sensorID), floorKey: keyOf(seed, p.building+"/"+p.floor), until: math.MinInt64}
 	r.capacity = math.Round(p.kind.capacity * between(draw(r.key, streamRoom, 0), 0.8, 1.2))
 	r.offset = between(draw(r.key, streamRoom, 1), -0.6, 0.6)
 	r.size = between(draw(r.key, streamRoom, 2), 0.85, 1.15)

@@ -42,7 +42,8 @@ type Simulator struct {
 	step int64 // number of the interval since the Unix epoch
 	next int   // room that speaks next in this interval
 
-	made, silent int64
+	made   int64
+	silent [numFaults]int64
 }
 
 // New returns a simulator whose rooms have been warmed up to the start. Readings
@@ -131,8 +132,8 @@ func (s *Simulator) Next(e *Event) bool {
 		if s.next++; s.next == len(s.rooms) {
 			s.step, s.next = s.step+1, 0
 		}
-		if r.episode.fault == Dropout {
-			s.silent++
+		if r.episode.fault.silent() {
+			s.silent[r.episode.fault]++
 			continue
 		}
 		s.made++
@@ -147,9 +148,9 @@ func (s *Simulator) Next(e *Event) bool {
 	}
 }
 
-// Silent is the number of readings that were left out so far because their
-// sensors had dropped out.
-func (s *Simulator) Silent() int64 { return s.silent }
+// Silent is the number of readings that a fault has left out so far: a dropout or
+// the failure of a gateway.
+func (s *Simulator) Silent(f Fault) int64 { return s.silent[f] }
 
 // Sensors is the number of sensors.
 func (s *Simulator) Sensors() int { return len(s.rooms) }

@@ -46,7 +46,7 @@ type input struct {
 
 	faults       *service.MetricCounter
 	disturbances *service.MetricCounter
-	silent       int64 // readings left out and counted
+	silent       map[simulate.Fault]int64 // readings left out and counted
 
 	next simulate.Delivery
 	has  bool // next is filled in and not yet delivered
@@ -68,6 +68,7 @@ func newFromConfig(conf *service.ParsedConfig, res *service.Resources, now func(
 		now:          now,
 		faults:       res.Metrics().NewCounter("buildmon_sensor_simulator_faults_total", "fault"),
 		disturbances: res.Metrics().NewCounter("buildmon_sensor_simulator_disturbances_total", "disturbance"),
+		silent:       map[simulate.Fault]int64{},
 		pace:         simulate.Pace{Start: cfg.Start, Origin: origin},
 	}
 	if in.pace.Speed, err = conf.FieldFloat(fieldSpeed); err != nil {
@@ -158,11 +159,13 @@ func (in *input) disturbed(msg *service.Message, d simulate.Disturbance) {
 	in.disturbances.Incr(1, d.String())
 }
 
-// countSilent counts the readings that dropouts left out since the last time.
+// countSilent counts the readings that faults left out since the last time.
 func (in *input) countSilent() {
-	if n := in.sim.Silent(); n > in.silent {
-		in.faults.Incr(n-in.silent, simulate.Dropout.String())
-		in.silent = n
+	for _, fault := range [...]simulate.Fault{simulate.Dropout, simulate.GatewayFailure} {
+		if n := in.sim.Silent(fault); n > in.silent[fault] {
+			in.faults.Incr(n-in.silent[fault], fault.String())
+			in.silent[fault] = n
+		}
 	}
 }
 

@@ -92,9 +92,9 @@ About half a kilobyte for each sensor, the batches in flight, and the readings t
 				Description("The number of readings after which the input ends; 0 is endless. Second copies of duplicated readings are not counted, malformed messages are."),
 			service.NewObjectField(fieldFaults,
 				service.NewFloatField(fieldProbability).Default(0.05).LintRule(probabilityRule(fieldProbability)).
-					Description("The probability that a reading is affected by a fault: the share of each sensor's time, in the long run, that lies within an episode of a fault. Episodes last from minutes to hours, so single days differ. The readings that a dropout affects are missing."),
+					Description("The probability that a reading is affected by a fault: the share of each sensor's time, in the long run, that lies within an episode of a fault. Episodes last from minutes to hours, so single days differ. The readings that a dropout or the failure of a gateway affects are missing."),
 				service.NewStringListField(fieldKinds).Default(names()).LintRule(kindsRule()).
-					Description("The kinds of faults. They share the probability equally by time, so short kinds come more often than long ones: overheating (about 1h), humidity_spike (15m), ventilation_failure (2h), equipment_malfunction (20m), stuck (one metric keeps its value, 3h), drift (one metric runs away slowly, 12h), dropout (no readings at all, 30m)."),
+					Description("The kinds of faults. They share the probability equally by time, so short kinds come more often than long ones: overheating (about 1h), humidity_spike (15m), ventilation_failure (2h), equipment_malfunction (20m), stuck (one metric keeps its value, 3h), drift (one metric runs away slowly, 12h), dropout (no readings at all, 30m), gateway_failure (no readings of a whole floor, 45m)."),
 			).LintRule(`root = if this.probability.or(0.05) > 0 && this.kinds.or([ "" ]).length() == 0 { [ "kinds must not be empty, set probability to 0 for no faults" ] }`).
 				Description("What goes wrong in rooms and sensors."),
 			service.NewObjectField(fieldDisturbances,
