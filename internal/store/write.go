@@ -31,6 +31,11 @@ type Batch struct {
 	Origin func(*reading.Reading) (source string, raw []byte)
 }
 
+// Empty tells whether there is nothing to write.
+func (b *Batch) Empty() bool {
+	return len(b.Readings)+len(b.Panes)+len(b.Anomalies)+len(b.DeadLetters) == 0
+}
+
 // Result counts what became of a batch.
 type Result struct {
 	Stored     int // readings that were new

@@ -25,6 +25,7 @@ const (
 	fieldGroupProtocol    = "group_protocol"
 	fieldSessionTimeout   = "session_timeout"
 	fieldRebalanceTimeout = "rebalance_timeout"
+	fieldIdleTicks        = "idle_ticks"
 )
 
 const (
@@ -65,6 +66,10 @@ Topics that do not exist yet are waited for, and new topics and partitions are n
 - `+"`kafka_timestamp_unix`"+`: its timestamp in seconds.
 - `+"`kafka_epoch`"+`: a number that grows each time the partition is assigned anew, to this process or to another one.
 - Headers of the message under their own names.
+
+== Idle partitions
+
+With `+"`idle_ticks`"+`, a partition of which everything was read and acknowledged hands out a message every 10 s that says so: a tick. It has the metadata `+"`buildmon_kind: tick`, `kafka_topic`, `kafka_partition` and `kafka_epoch`"+`, and its content is the time at which a broker was asked and had nothing more. Processors that wait for something, such as `+"`silence`"+`, take it as progress of time; the `+"`postgres`"+` output drops it. There are no ticks while no broker answers, since nobody knows then what was written.
 
 == Delivery guarantees
 
@@ -130,6 +135,9 @@ For each assigned partition the batch under way and a queue of `+"`partition_buf
 				Default("60s").
 				Advanced().
 				LintRule(lintAtLeast(minGroupTimeout)),
+			service.NewBoolField(fieldIdleTicks).
+				Description("Whether partitions that have nothing to read say so every 10 s, by a message of the kind `tick`. The `silence` processor needs it to notice that nothing comes at all. Outputs other than `postgres` write these messages like others unless the pipeline drops them.").
+				Default(false),
 		).
 		Example("From Kafka to Postgres", "Each batch of a partition is stored in one transaction, and its offset is committed afterwards.", `
 input:
@@ -176,6 +184,8 @@ type inputConfig struct {
 	brokersDivide    bool // the partitions, by the protocol of KIP-848
 	sessionTimeout   time.Duration
 	rebalanceTimeout time.Duration
+	idleTicks        bool
+	watchPeriod      time.Duration
 }
 
 // options of a client that is a member of the group.
@@ -290,7 +300,9 @@ func parseInputConfig(conf *service.ParsedConfig) (c inputConfig, err error) {
 			return c, err
 		}
 	}
-	return c, nil
+	c.watchPeriod = defaultWatchPeriod
+	c.idleTicks, err = conf.FieldBool(fieldIdleTicks)
+	return c, err
 }
 
 // Connect asks the brokers for the topics and joins the group. The host retries
@@ -351,7 +363,7 @@ func (in *input) ReadBatch(ctx context.Context) (service.MessageBatch, service.A
 	if err != nil {
 		return nil, nil, err
 	}
-	return messages(d.lane.labels, d.records), func(_ context.Context, err error) error {
+	return d.messages(), func(_ context.Context, err error) error {
 		s.lanes.resolve(d, err)
 		return nil
 	}, nil

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"buildmon/internal/testkafka"
+	"buildmon/plugins/internal/carry"
 )
 
 var errRefused = errors.New("refused by the test")
@@ -408,5 +409,47 @@ func TestInputClosesWithoutLeavingAnythingBehind(t *testing.T) {
 		start := time.Now()
 		require.NoError(t, in.Close(context.Background()))
 		require.Less(t, time.Since(start), commitTimeout+leaveTimeout+3*time.Second)
+	})
+}
+
+// A partition of which all was read ticks, also after a restart, and no other.
+func TestInputTicksWhenNothingIsLeft(t *testing.T) {
+	testkafka.Each(t, func(t *testing.T, brokers []string) {
+		topic := testkafka.Topic(t, brokers, 1)
+		seed(t, brokers, topic, 0, 20)
+		open := func() *input {
+			in := newInput(t, inputYAML(brokers, topic, topic, "idle_ticks: true"))
+			in.conf.watchPeriod = 20 * time.Millisecond
+			require.NoError(t, in.Connect(within(t, soon)))
+			return in
+		}
+		tick := func(in *input) (time.Time, service.AckFunc) {
+			batch, ack, err := in.ReadBatch(within(t, soon))
+			require.NoError(t, err)
+			require.Len(t, batch, 1)
+			items := carry.NewDecoder(time.Now).Batch(batch)
+			require.NoError(t, items[0].Err)
+			require.Equal(t, topic+"/0", items[0].Lane.Name)
+			require.NotEmpty(t, items[0].Lane.Epoch)
+			require.False(t, items[0].Tick.IsZero())
+			return items[0].Tick, ack
+		}
+		in := open()
+		for left := 20; left > 0; {
+			g := read(t, in)
+			left -= len(g.offsets)
+			g.answer(t, nil)
+		}
+		before := time.Now()
+		one, ack := tick(in)
+		quiet(t, in, 100*time.Millisecond)
+		require.NoError(t, ack(t.Context(), nil))
+		two, ack := tick(in)
+		require.WithinRange(t, one, before.Add(-time.Second), two)
+		require.NoError(t, ack(t.Context(), nil))
+		require.NoError(t, in.Close(t.Context()))
+
+		_, ack = tick(open())
+		require.NoError(t, ack(t.Context(), nil))
 	})
 }

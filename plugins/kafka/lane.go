@@ -35,6 +35,7 @@ type lane struct {
 	queue []*kgo.Record // fetched and not yet part of a batch
 	bytes int           // of the queue
 	batch []*kgo.Record // handed out, or refused and to be handed out again
+	tick  time.Time     // likewise, instead of a batch; zero if there is none
 
 	delivery int           // counts how often a batch was handed out
 	rest     time.Duration // before the next attempt; 0 after a success
@@ -68,10 +69,10 @@ func sizeOf(r *kgo.Record) int {
 	return n
 }
 
-// take makes the front of the queue the batch, unless a refused batch comes
-// first.
+// take makes the front of the queue the batch, unless a refused batch or a tick
+// comes first.
 func (l *lane) take(limit int) {
-	if l.batch != nil {
+	if l.batch != nil || !l.tick.IsZero() {
 		return
 	}
 	n := min(limit, len(l.queue))
@@ -84,22 +85,25 @@ func (l *lane) take(limit int) {
 	}
 }
 
-// done forgets the batch. The array is shared with the queue, so the records
+// done forgets the tick or the batch. The array is shared with the queue, so the records
 // are dropped from it one by one.
 func (l *lane) done() {
 	clear(l.batch)
-	l.batch = nil
+	l.batch, l.tick = nil, time.Time{}
 	l.rest = 0
 }
 
 func (l *lane) lag() int64 { return max(0, l.end-l.position) }
 
-// messages makes a message of each record. A refused batch is made anew from
-// its records, since messages may have been changed on their way.
-func messages(labels metadata, records []*kgo.Record) service.MessageBatch {
-	batch := make(service.MessageBatch, len(records))
-	for i, r := range records {
-		batch[i] = labels.message(r)
+// messages makes a message of each record, or one of a tick. A refused batch is
+// made anew, since messages may have been changed on their way.
+func (d delivery) messages() service.MessageBatch {
+	if !d.tick.IsZero() {
+		return service.MessageBatch{d.lane.labels.tick(d.tick)}
+	}
+	batch := make(service.MessageBatch, len(d.records))
+	for i, r := range d.records {
+		batch[i] = d.lane.labels.message(r)
 	}
 	return batch
 }

@@ -63,6 +63,7 @@ type delivery struct {
 	lane    *lane
 	number  int // of the delivery within its lane
 	records []*kgo.Record
+	tick    time.Time // if there are no records
 }
 
 // assign begins a lane for each partition and returns their epoch. It is the
@@ -157,7 +158,7 @@ func (ls *lanes) take() (delivery, bool) {
 			l.paused = false
 			ls.client.resume(l.source)
 		}
-		return delivery{lane: l, number: l.delivery, records: l.batch}, true
+		return delivery{lane: l, number: l.delivery, records: l.batch, tick: l.tick}, true
 	}
 	return delivery{}, false
 }
@@ -172,11 +173,12 @@ func (ls *lanes) resolve(d delivery, err error) {
 		return
 	}
 	if err == nil {
-		last := l.batch[len(l.batch)-1]
-		ls.client.mark(last)
-		l.position = last.Offset + 1
+		if n := len(l.batch); n > 0 {
+			ls.client.mark(l.batch[n-1])
+			l.position = l.batch[n-1].Offset + 1
+			ls.heard(l, l.position)
+		}
 		l.done()
-		ls.heard(l, l.position)
 	}
 	switch {
 	case l.revoked:
@@ -276,6 +278,33 @@ func (ls *lanes) heardEnds(ends map[source]int64) {
 	for s, end := range ends {
 		if l := ls.lanes[s]; l != nil && l.position >= 0 {
 			ls.heard(l, end)
+		}
+	}
+}
+
+// begins takes the offsets that the group had committed, for lanes that have not
+// shown where they begin.
+func (ls *lanes) begins(committed map[string]map[int32]kgo.EpochOffset) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	for topic, partitions := range committed {
+		for id, o := range partitions {
+			if l := ls.lanes[source{topic, id}]; l != nil && l.position < 0 && o.Offset >= 0 {
+				l.position = o.Offset
+			}
+		}
+	}
+}
+
+// tick tells each lane of which nothing is left that time went on: the ends of
+// the partitions were asked for at that time or later.
+func (ls *lanes) tick(ends map[source]int64, at time.Time) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	for s, end := range ends {
+		if l := ls.lanes[s]; l != nil && !l.revoked && l.state == idle && l.position >= end {
+			l.tick = at
+			ls.makeReady(l)
 		}
 	}
 }

@@ -298,3 +298,56 @@ func TestLanesForgetAcknowledgedRecords(t *testing.T) {
 	require.Len(t, ls.lanes[first].queue, 2)
 	require.Equal(t, []source{first}, slices.Collect(maps.Keys(ls.lanes)))
 }
+
+// A tick is handed out where nothing is left, and behaves as a batch: it comes
+// again until it is accepted, before what comes after it.
+func TestLanesTickWhenNothingIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ls, r := testLanes(plenty)
+		noon := time.Now()
+		end := map[source]int64{first: 3}
+		ls.tick(end, noon) // not assigned
+		ls.assign(only(first), 1)
+		ls.tick(end, noon) // nobody knows yet where it begins
+		requireNothing(t, ls)
+
+		ls.push(fetched(first, 0, 3))
+		ls.tick(end, noon) // queued
+		d := mustNext(t, ls)
+		require.Zero(t, d.tick)
+		ls.tick(end, noon) // under way
+		ls.resolve(d, nil)
+		requireNothing(t, ls)
+
+		ls.tick(map[source]int64{first: 4}, noon) // one is not fetched yet
+		requireNothing(t, ls)
+		ls.tick(end, noon)
+		ls.push(fetched(first, 3, 5))
+		d = mustNext(t, ls)
+		require.Equal(t, noon, d.tick)
+		require.Len(t, d.messages(), 1)
+		ls.resolve(d, errRefused)
+		time.Sleep(minRest)
+		synctest.Wait()
+		d = mustNext(t, ls)
+		require.Equal(t, noon, d.tick)
+		ls.resolve(d, nil)
+		require.Equal(t, map[source]int64{first: 2}, r.marked, "it is no record")
+		d = mustNext(t, ls)
+		require.Equal(t, []int64{3, 4}, offsets(d))
+		ls.resolve(d, nil)
+		requireNothing(t, ls)
+	})
+}
+
+// After a restart the group knows where a lane begins, so it ticks before it has
+// shown anything.
+func TestLanesTickFromTheCommittedOffset(t *testing.T) {
+	ls, _ := testLanes(plenty)
+	ls.assign(only(first), 1)
+	ls.begins(map[string]map[int32]kgo.EpochOffset{"sensors": {0: {Offset: 7}, 1: {Offset: 1}}, "others": {0: {Offset: 1}}})
+	ls.tick(map[source]int64{first: 8}, time.Now())
+	requireNothing(t, ls)
+	ls.tick(map[source]int64{first: 7}, time.Now())
+	require.NotZero(t, mustNext(t, ls).tick)
+}

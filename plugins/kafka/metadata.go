@@ -1,8 +1,12 @@
 package kafka
 
 import (
+	"time"
+
 	"github.com/redpanda-data/benthos/v4/public/service"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"buildmon/plugins/internal/carry"
 )
 
 // Metadata of each message, named as in Redpanda Connect; kafka_epoch is ours.
@@ -23,6 +27,15 @@ type metadata struct {
 
 func newMetadata(s source, epoch int64) metadata {
 	return metadata{topic: s.topic, partition: int(s.partition), epoch: int(epoch)}
+}
+
+// tick says that nothing was left at that time.
+func (m metadata) tick(at time.Time) *service.Message {
+	msg := carry.NewTick(at)
+	msg.MetaSetMut(metaTopic, m.topic)
+	msg.MetaSetMut(metaPartition, m.partition)
+	msg.MetaSetMut(metaEpoch, m.epoch)
+	return msg
 }
 
 func (m metadata) message(r *kgo.Record) *service.Message {

@@ -27,10 +27,10 @@ const (
 	fetchMaxPartitionBytes = 4 << 20
 	fetchMaxBytes          = 32 << 20
 
-	maxHeartbeat  = 3 * time.Second
-	lagPeriod     = 10 * time.Second
-	commitTimeout = 5 * time.Second
-	leaveTimeout  = 5 * time.Second
+	maxHeartbeat       = 3 * time.Second
+	defaultWatchPeriod = 10 * time.Second
+	commitTimeout      = 5 * time.Second
+	leaveTimeout       = 5 * time.Second
 )
 
 // session is a membership in a consumer group: a client, the lanes of the
@@ -76,7 +76,7 @@ func openSession(conf inputConfig, log *service.Logger, stats *inputMetrics) (*s
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.wg.Go(func() { s.fetch(ctx) })
-	s.wg.Go(func() { s.watchLag(ctx) })
+	s.wg.Go(func() { s.watchEnds(ctx) })
 	return s, nil
 }
 
@@ -105,10 +105,10 @@ func (s *session) fetch(ctx context.Context) {
 	}
 }
 
-// watchLag asks for the ends of the partitions from time to time.
-func (s *session) watchLag(ctx context.Context) {
+// watchEnds asks for the ends of the partitions from time to time.
+func (s *session) watchEnds(ctx context.Context) {
 	admin := kadm.NewClient(s.client)
-	tick := time.NewTicker(lagPeriod)
+	tick := time.NewTicker(s.conf.watchPeriod)
 	defer tick.Stop()
 	for {
 		select {
@@ -120,6 +120,7 @@ func (s *session) watchLag(ctx context.Context) {
 		if len(topics) == 0 {
 			continue
 		}
+		asked := time.Now()
 		// While no broker answers, the lag stays what it was; the client logs
 		// the reason.
 		listed, _ := admin.ListEndOffsets(ctx, topics...)
@@ -130,6 +131,10 @@ func (s *session) watchLag(ctx context.Context) {
 			}
 		})
 		s.lanes.heardEnds(ends)
+		if s.conf.idleTicks {
+			s.lanes.begins(s.client.CommittedOffsets())
+			s.lanes.tick(ends, asked)
+		}
 	}
 }
 

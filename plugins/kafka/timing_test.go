@@ -23,7 +23,7 @@ func BenchmarkLane(b *testing.B) {
 	for b.Loop() {
 		ls.push(fetches)
 		d, _ := ls.take()
-		messages(d.lane.labels, d.records)
+		d.messages()
 		ls.resolve(d, nil)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/record")

@@ -135,7 +135,7 @@ type output struct {
 	log       *service.Logger
 	decoder   *carry.Decoder
 
-	stored, duplicates, anomalies, deadLetters *service.MetricCounter
+	stored, duplicates, anomalies, deadLetters, ticks *service.MetricCounter
 
 	mu       sync.Mutex
 	store    *store.Store
@@ -158,6 +158,7 @@ func newFromConfig(conf *service.ParsedConfig, res *service.Resources) (*output,
 		duplicates:  res.Metrics().NewCounter("buildmon_postgres_readings_duplicate_total"),
 		anomalies:   res.Metrics().NewCounter("buildmon_postgres_anomalies_stored_total"),
 		deadLetters: res.Metrics().NewCounter("buildmon_postgres_dead_letters_total", "reason"),
+		ticks:       res.Metrics().NewCounter("buildmon_postgres_ticks_total"),
 	}
 	var err error
 	if o.dsn, err = parseDSN(conf); err != nil {
@@ -249,6 +250,9 @@ func (o *output) WriteBatch(ctx context.Context, batch service.MessageBatch) err
 
 func (o *output) write(ctx context.Context, s *store.Store, batch service.MessageBatch) error {
 	b := o.sort(batch)
+	if b.Empty() {
+		return nil
+	}
 	result, err := s.Write(ctx, b)
 	if err != nil {
 		return fmt.Errorf("storing a batch of %d readings: %w", len(b.Readings), err)
@@ -273,6 +277,8 @@ func (o *output) sort(batch service.MessageBatch) *store.Batch {
 		switch {
 		case item.Err != nil:
 			b.DeadLetters = append(b.DeadLetters, letterOf(batch[i], item.Err))
+		case !item.Tick.IsZero():
+			o.ticks.Incr(1)
 		case item.Reading != nil:
 			b.Readings = append(b.Readings, item.Reading)
 		default:

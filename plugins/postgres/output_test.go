@@ -144,6 +144,22 @@ func TestAnomaliesAreKeptWithTheirReadings(t *testing.T) {
 	require.Equal(t, "aggregate_without_readings, bad_anomaly", query(t, dsn, "SELECT string_agg(reason, ', ' ORDER BY reason) FROM dead_letters"))
 }
 
+// Ticks are for processors. A tick that tells no time is a bad message like others.
+func TestTicksAreNotStored(t *testing.T) {
+	dsn := testpg.New(t)
+	vague := carry.NewTick(time.Now())
+	vague.SetBytes([]byte("soon"))
+	for _, config := range []string{"dsn: %s", "dsn: %s\ntable: mine\ncolumns: root.a = this.temperature"} {
+		o := connected(t, config, dsn)
+		require.NoError(t, o.WriteBatch(t.Context(), service.MessageBatch{carry.NewTick(time.Now())}))
+		require.Equal(t, "0", query(t, dsn, "SELECT count(*)::text FROM dead_letters"))
+	}
+	o := connected(t, "dsn: %s", dsn)
+	require.NoError(t, o.WriteBatch(t.Context(), service.MessageBatch{carry.NewTick(time.Now()), message(1, wire("good", "")), vague}))
+	require.Equal(t, "good", query(t, dsn, "SELECT string_agg(sensor_id, ' ') FROM sensor_readings"))
+	require.Equal(t, "bad_tick", query(t, dsn, "SELECT string_agg(reason, ' ') FROM dead_letters"))
+}
+
 func TestTableOfTheUsersOwn(t *testing.T) {
 	dsn := testpg.New(t)
 	conn, err := pgx.Connect(t.Context(), dsn)

@@ -13,6 +13,7 @@ import (
 
 	"buildmon/internal/reading"
 	"buildmon/internal/store"
+	"buildmon/plugins/internal/carry"
 )
 
 const (
@@ -60,6 +61,10 @@ func (o *output) writeRows(ctx context.Context, s *store.Store, batch service.Me
 	var letters []store.DeadLetter
 	mapping := batch.BloblangExecutor(o.table.columns)
 	for i, msg := range batch {
+		if kind, _ := msg.MetaGet(carry.MetaKind); kind == carry.KindTick {
+			o.ticks.Incr(1)
+			continue
+		}
 		row, columns, err := mappedRow(mapping, i, msg)
 		switch {
 		case err != nil:
@@ -76,6 +81,9 @@ func (o *output) writeRows(ctx context.Context, s *store.Store, batch service.Me
 		groups[key] = append(groups[key], store.Row{Object: row, Letter: letterOf(msg, nil)})
 	}
 	if len(order) == 0 {
+		if len(letters) == 0 {
+			return nil
+		}
 		order = append(order, "")
 	}
 	for i, key := range order {

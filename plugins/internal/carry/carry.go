@@ -31,6 +31,7 @@ const (
 	KindAnomaly      = "anomaly"
 	KindContinuation = "continuation" // of an event whose anomaly was reported before
 	KindDeadLetter   = "dead_letter"
+	KindTick         = "tick" // of a lane that has nothing to say: time goes on
 )
 
 // Item is what a message of a batch turned out to be.
@@ -41,6 +42,10 @@ type Item struct {
 	// Err is a *reading.Error when the message is no acceptable reading, or the
 	// error that an earlier processor left on it.
 	Err error
+
+	// Tick is the time up to which nothing more came, if the message says that and
+	// nothing else.
+	Tick time.Time
 
 	// Lane is where the message came from.
 	Lane Lane
@@ -72,6 +77,10 @@ func (d *Decoder) Batch(batch service.MessageBatch) []Item {
 			continue
 		}
 		kind, marked := msg.MetaGet(MetaKind)
+		if kind == KindTick {
+			items[i] = tickOf(msg)
+			continue
+		}
 		if marked && kind != KindDeadLetter {
 			items[i] = Item{Lane: laneOf(msg)}
 			continue

@@ -192,3 +192,20 @@ func TestLanes(t *testing.T) {
 	require.Equal(t, []carry.Lane{{Name: "sensors/1", Epoch: "1"}, {Name: "sensors/0", Epoch: "1"}, {}, {Name: "sensors/1", Epoch: "2"}}, order)
 	require.Equal(t, [][]int{{0, 2}, {1}, {3}, {4}}, all)
 }
+
+func TestTicksTellATimeAndNothingElse(t *testing.T) {
+	at := time.Date(2026, 1, 5, 9, 30, 0, 123456789, time.UTC)
+	tick := carry.NewTick(at)
+	tick.MetaSetMut(carry.MetaTopic, "sensors")
+	tick.MetaSetMut(carry.MetaPartition, 3)
+	vague := carry.NewTick(at)
+	vague.SetBytes([]byte(`"soon"`))
+	items := decoder().Batch(service.MessageBatch{tick, vague})
+	require.NoError(t, items[0].Err)
+	require.True(t, items[0].Tick.Equal(at))
+	require.Equal(t, "sensors/3", items[0].Lane.Name)
+	require.Nil(t, items[0].Reading)
+	var refused *reading.Error
+	require.ErrorAs(t, items[1].Err, &refused)
+	require.Equal(t, carry.BadTick, refused.Reason)
+}

@@ -28,6 +28,12 @@ type State interface {
 	Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.Anomaly
 }
 
+// Ticker is a state that also finds something when nothing comes.
+type Ticker interface {
+	// Tick appends what it finds when nothing more came up to a time.
+	Tick(at time.Time, found []*anomaly.Anomaly) []*anomaly.Anomaly
+}
+
 // Scorer is a state that says of each reading how unusual it is, also of those that
 // it does not report.
 type Scorer interface {
@@ -90,6 +96,9 @@ func (p *Processor[S]) ProcessBatch(ctx context.Context, batch service.MessageBa
 	items := p.decoder.Batch(batch)
 	var found []finding
 	err := carry.ByLane(items, func(lane carry.Lane, indices []int) error {
+		if !slices.ContainsFunc(indices, func(i int) bool { return p.concerns(&items[i]) }) {
+			return nil // a state that nothing is asked of needs no saving
+		}
 		content := p.fingerprint(batch, indices)
 		return p.states.Do(ctx, lane, func(m *memory[S]) {
 			if m.last != content {
@@ -124,6 +133,16 @@ func (p *Processor[S]) ProcessBatch(ctx context.Context, batch service.MessageBa
 	return []service.MessageBatch{batch}, nil
 }
 
+// concerns tells whether a state has something to say on a message.
+func (p *Processor[S]) concerns(item *carry.Item) bool {
+	if item.Reading != nil {
+		return true
+	}
+	var none S
+	_, ticker := any(none).(Ticker)
+	return ticker && !item.Tick.IsZero()
+}
+
 func (p *Processor[S]) judge(state S, items []carry.Item, indices []int) (found []finding, scores []float64) {
 	scorer, _ := any(state).(Scorer)
 	if p.score != "" && scorer != nil {
@@ -131,10 +150,14 @@ func (p *Processor[S]) judge(state S, items []carry.Item, indices []int) (found 
 	}
 	var anomalies []*anomaly.Anomaly
 	for place, i := range indices {
-		if items[i].Reading == nil {
+		if !p.concerns(&items[i]) {
 			continue
 		}
-		anomalies = state.Judge(items[i].Reading, anomalies[:0])
+		if items[i].Reading == nil {
+			anomalies = any(state).(Ticker).Tick(items[i].Tick, anomalies[:0])
+		} else {
+			anomalies = state.Judge(items[i].Reading, anomalies[:0])
+		}
 		if scores != nil {
 			scores[place] = scorer.Score()
 		}

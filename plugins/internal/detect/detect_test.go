@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 	"github.com/stretchr/testify/assert"
@@ -161,4 +162,35 @@ func TestProcessorContinuesAfterARestart(t *testing.T) {
 	p = processor(t, res)
 	batch := batchOf(0, 2, 3)
 	assert.Equal(t, []int{3}, found(t, batch, process(t, p, batch)))
+}
+
+// patient also counts ticks.
+type patient struct{ every }
+
+func (p *patient) Tick(_ time.Time, found []*anomaly.Anomaly) []*anomaly.Anomaly {
+	return p.Judge(&reading.Reading{SensorID: "nobody", Values: reading.Absent()}, found)
+}
+
+// A tick that comes again yields the same again, and only those are asked who wait.
+func TestTicksAreForThoseWhoWait(t *testing.T) {
+	tick := func(second int) *service.Message {
+		msg := carry.NewTick(time.Date(2026, 1, 5, 9, 0, second, 0, time.UTC))
+		msg.MetaSetMut(carry.MetaTopic, "sensors")
+		return msg
+	}
+	conf, err := service.NewConfigSpec().Field(lanes.Field("third")).ParseYAML("{}", nil)
+	require.NoError(t, err)
+	p, err := detect.New("third", conf, resources(), func() *patient { return &patient{} })
+	require.NoError(t, err)
+	found := func(second int) int {
+		out, err := p.ProcessBatch(t.Context(), service.MessageBatch{tick(second)})
+		require.NoError(t, err)
+		return len(out[0]) - 1
+	}
+	require.Equal(t, []int{0, 0, 1, 1, 1, 0, 0, 1}, []int{found(1), found(2), found(3), found(3), found(3), found(4), found(5), found(6)})
+
+	deaf := processor(t, resources())
+	for i := range 6 {
+		require.Len(t, process(t, deaf, service.MessageBatch{tick(i)}), 1)
+	}
 }
