@@ -44,34 +44,6 @@ func TestDetect(t *testing.T) {
 	assert.Equal(t, map[string]int{"a": 4, "b": 2}, sum.Of)
 }
 
-func TestTailProbability(t *testing.T) {
-	var tail evaluate.Tail
-	assert.Equal(t, 1.0, tail.Probability(0.5))
-	assert.Equal(t, 1.0, tail.Probability(0.5), "as large as the only one")
-	assert.Equal(t, 1.0, tail.Probability(0.1))
-	// The first of four, and half as far from 1 as the largest before it.
-	assert.InDelta(t, 0.125, tail.Probability(0.75), 1e-12)
-}
-
-// The probabilities of scores that all come from one distribution are evenly spread.
-func TestTailIsCalibrated(t *testing.T) {
-	var tail evaluate.Tail
-	rng := rand.New(rand.NewPCG(1, 2))
-	below := map[float64]int{0.5: 0, 0.1: 0, 0.01: 0}
-	const rows = 20_000
-	for i := range rows + 1000 {
-		p := tail.Probability(rng.ExpFloat64() / (1 + rng.ExpFloat64()))
-		for level := range below {
-			if i >= 1000 && p <= level {
-				below[level]++
-			}
-		}
-	}
-	for level, n := range below {
-		assert.InEpsilon(t, level, float64(n)/rows, 0.2, "%v", level)
-	}
-}
-
 func TestCombine(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	a, b := make([]float64, 3000), make([]float64, 3000)
