@@ -114,7 +114,7 @@ func (in *injector) breakServer(ctx context.Context, signal syscall.Signal) erro
 func (in *injector) killBackend(ctx context.Context) error {
 	in.pgServer.Lock()
 	defer in.pgServer.Unlock()
-	return eventually(ctx, func(ctx context.Context) error {
+	err := eventually(ctx, func(ctx context.Context) error {
 		conn, err := pgx.Connect(ctx, in.dsn(in.database, false))
 		if err != nil {
 			return err
@@ -128,6 +128,16 @@ func (in *injector) killBackend(ctx context.Context) error {
 			return fmt.Errorf("finding a backend: %w", err)
 		}
 		return syscall.Kill(pid, syscall.SIGKILL)
+	})
+	if err != nil {
+		return err
+	}
+	return eventually(ctx, func(ctx context.Context) error {
+		conn, err := pgx.Connect(ctx, in.dsn(in.database, false))
+		if err != nil {
+			return fmt.Errorf("waiting for postgres to have recovered: %w", err)
+		}
+		return conn.Close(ctx)
 	})
 }
 

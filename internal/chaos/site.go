@@ -178,14 +178,23 @@ func (s *site) signalPostgres(ctx context.Context, signal syscall.Signal) error 
 	if err := syscall.Kill(pid, signal); err != nil {
 		return fmt.Errorf("sending %s to postgres: %w", signal, err)
 	}
+	sent := time.Now()
 	err = eventually(ctx, func(context.Context) error {
-		if syscall.Kill(pid, 0) == nil {
-			return fmt.Errorf("postgres still runs after %s", signal)
+		if syscall.Kill(pid, 0) != nil {
+			return nil
 		}
-		return nil
+		// PostgreSQL 15 that is asked to end while it recovers from a backend that
+		// was killed may hang for ever.
+		if time.Since(sent) > stopPatience {
+			return errors.Join(fmt.Errorf("postgres still runs after %s", signal), syscall.Kill(pid, syscall.SIGQUIT))
+		}
+		return fmt.Errorf("postgres still runs after %s", signal)
 	})
 	return errors.Join(err, s.postgres.Restart(ctx))
 }
+
+// stopPatience is how long a server may take to end when it is asked to.
+const stopPatience = 20 * time.Second
 
 const patience = 3 * time.Minute
 

@@ -237,8 +237,7 @@ func (p *Postgres) stop(ctx context.Context) error {
 	if errors.Is(err, os.ErrNotExist) || err == nil && p.isStranger(pid) {
 		return nil
 	}
-	out, err := p.starter.run(ctx, p.bin, "pg_ctl", "stop", "-w", "-m", "fast",
-		"-t", strconv.Itoa(int(stopTimeout.Seconds())), "-D", p.starter.dataDir)
+	_, err = p.shut(ctx, "fast")
 	if err == nil {
 		return nil
 	}
@@ -246,7 +245,17 @@ func (p *Postgres) stop(ctx context.Context) error {
 	if _, statusErr := p.starter.run(ctx, p.bin, "pg_ctl", "status", "-D", p.starter.dataDir); statusErr != nil && ctx.Err() == nil {
 		return nil
 	}
-	return fmt.Errorf("stopping postgres: %w: %s", err, tail(out))
+	// One that was asked to end while it recovered from a crash may hang for ever
+	// (seen with PostgreSQL 15). What was committed is in its log and safe.
+	if out, err := p.shut(context.WithoutCancel(ctx), "immediate"); err != nil {
+		return fmt.Errorf("stopping postgres: %w: %s", err, tail(out))
+	}
+	return nil
+}
+
+func (p *Postgres) shut(ctx context.Context, mode string) (said string, err error) {
+	return p.starter.run(ctx, p.bin, "pg_ctl", "stop", "-w", "-m", mode,
+		"-t", strconv.Itoa(int(stopTimeout.Seconds())), "-D", p.starter.dataDir)
 }
 
 // createDatabase makes the database that DSN leads to where it is missing. It is
