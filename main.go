@@ -13,6 +13,7 @@ import (
 	"buildmon/internal/command/app"
 	"buildmon/internal/command/demo"
 	"buildmon/internal/command/doctor"
+	"buildmon/internal/command/evaluate"
 	_ "buildmon/plugins/all"
 )
 
@@ -21,5 +22,5 @@ var version, dateBuilt string
 
 func main() {
 	version, dateBuilt := app.Version(version, dateBuilt)
-	service.RunCLI(context.Background(), app.Options(version, dateBuilt, demo.Command(), doctor.Command())...)
+	service.RunCLI(context.Background(), app.Options(version, dateBuilt, demo.Command(), doctor.Command(), evaluate.Command())...)
 }

@@ -9,3 +9,8 @@ import _ "embed"
 //
 //go:embed full.yaml
 var Full string
+
+// Standalone is standalone.yaml: the same without Kafka.
+//
+//go:embed standalone.yaml
+var Standalone string

@@ -12,7 +12,7 @@ import (
 type Fault uint8
 
 // The faults. All sizes are chosen: beyond what a healthy room of any type
-// shows, except for drift, which begins at nothing.
+// shows, except for the drifts, which begin at nothing.
 const (
 	Healthy              Fault = iota
 	Overheating                // cooling fails: 13 to 19 °C warmer, and so drier
@@ -23,6 +23,8 @@ const (
 	Drift                      // one metric runs away slowly
 	Dropout                    // the sensor is silent
 	GatewayFailure             // all sensors of a floor are silent
+	CO2Drift                   // the CO₂ sensor loses its calibration over days
+	NightUse                   // people are there at night
 	numFaults
 )
 
@@ -43,6 +45,8 @@ var episodes = [numFaults]struct {
 	Drift:                {name: "drift", length: 720},
 	Dropout:              {name: "dropout", length: 30},
 	GatewayFailure:       {name: "gateway_failure", length: 45},
+	CO2Drift:             {name: "co2_drift", length: 14_400, metric: reading.CO2},
+	NightUse:             {name: "night_use", length: 90, metric: reading.Occupancy},
 }
 
 // Maintenance is announced in the status; it is no fault and changes no value.
@@ -125,7 +129,7 @@ func (f Fault) silent() bool { return f == Dropout || f == GatewayFailure }
 // schedule finds the fault that holds at a tick and until when that cannot
 // change. chance is the probability of each of the kinds; where several hold at
 // once, the one that was least probable to hold wins.
-func (r *room) schedule(kinds []Fault, chance float64, tick int64) {
+func (r *room) schedule(kinds []Fault, chance float64, m *moment, tick int64) {
 	s := slotAt(r.key, maintenanceIndex, maintenanceLength, tick)
 	r.serviced = unit(draw(r.key, streamEpisode+stream(maintenanceIndex), s.index)) < maintenanceShare
 	r.until = s.to
@@ -134,6 +138,12 @@ func (r *room) schedule(kinds []Fault, chance float64, tick int64) {
 	best := chance
 	var bits uint64
 	for _, kind := range kinds {
+		if kind == NightUse {
+			r.until = min(r.until, tick+minutesOfHour-int64(m.minute%minutesOfHour)) // when night may begin or end
+			if !r.deserted(m) {
+				continue
+			}
+		}
 		key := r.key
 		if kind == GatewayFailure {
 			key = r.floorKey
@@ -153,6 +163,17 @@ func (r *room) schedule(kinds []Fault, chance float64, tick int64) {
 	r.begin(bits)
 }
 
+const minutesOfHour = 60
+
+// deserted tells whether it is night and nobody works in rooms of this kind.
+func (r *room) deserted(m *moment) bool {
+	return r.kind.hours != aroundTheClock && (m.minute >= nightBegins*minutesOfHour || m.minute < nightEnds*minutesOfHour)
+}
+
+// The hours at which nobody is in a healthy room, except for a technician in one of
+// servers.
+const nightBegins, nightEnds = 22, 5
+
 // begin draws what is particular to an episode.
 func (r *room) begin(bits uint64) {
 	e := &r.episode
@@ -170,6 +191,13 @@ func (r *room) begin(bits uint64) {
 	case Stuck:
 		e.metric = anyAir
 		e.size = r.frozen(anyAir)
+	case CO2Drift:
+		e.size = between(bits, 20, 40)
+		if bits>>3&1 == 0 {
+			e.size = -e.size
+		}
+	case NightUse:
+		e.size = float64(1 + bits%3)
 	case Drift:
 		e.metric = anyAir
 		e.size = driftPerHour[anyAir]
@@ -220,5 +248,12 @@ func (e *episode) disturb(second int64, values *[reading.NumMetrics]float64) {
 		values[e.metric] = e.size
 	case Drift:
 		values[e.metric] += e.size * float64(second-e.since*tickSeconds) / 3600
+	case NightUse:
+		// With the light on, and some breath.
+		values[reading.Occupancy] += e.size
+		values[reading.Energy] += 8 + e.size
+		values[reading.CO2] += 40 * e.size * e.onset(second)
+	case CO2Drift:
+		values[reading.CO2] += e.size * float64(second-e.since*tickSeconds) / 86400
 	}
 }

@@ -3,6 +3,7 @@ package simulate_test
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -39,6 +40,8 @@ func TestShareOfFaultsInTheLongRun(t *testing.T) {
 			t.Parallel()
 			cfg := portfolio()
 			cfg.FaultShare = share
+			// One that lasts for weeks varies too much, and another comes only at night.
+			cfg.FaultKinds = slices.DeleteFunc(simulate.Faults(), func(k simulate.Fault) bool { return k == simulate.CO2Drift || k == simulate.NightUse })
 			cfg.Interval = 30 * time.Minute
 			cfg.End = cfg.Start.AddDate(0, 0, 60)
 			var total int64
@@ -55,7 +58,7 @@ func TestShareOfFaultsInTheLongRun(t *testing.T) {
 			// 72 sensors over 60 days have about 60 episodes of drift at 5 %, so its
 			// share varies by 13 %; that of all kinds together varies by 2.5 %.
 			require.InEpsilon(t, share, float64(total-kinds[simulate.Healthy])/float64(total), 0.06)
-			for _, k := range simulate.Faults() {
+			for _, k := range cfg.FaultKinds {
 				require.InEpsilon(t, share/8, float64(kinds[k])/float64(total), 0.35, k.String())
 			}
 		})
@@ -79,10 +82,12 @@ func TestFaultsShowWhereTheySayTheyAre(t *testing.T) {
 		simulate.HumiditySpike:        0.4 * 30, // %
 		simulate.VentilationFailure:   0.4 * 900,
 		simulate.EquipmentMalfunction: 0.4 * 150,
+		simulate.NightUse:             1.1, // person
 	}
 	also := map[simulate.Fault][]reading.Metric{
 		simulate.Overheating:        {reading.Humidity}, // dries the air
 		simulate.VentilationFailure: {reading.Temperature},
+		simulate.NightUse:           {reading.CO2, reading.Energy},
 	}
 	cfg := portfolio()
 	cfg.FaultShare = 0.3
@@ -176,6 +181,54 @@ func TestStuckKeepsAPlausibleValue(t *testing.T) {
 		before[e.Reading.SensorID] = *e
 	})
 	require.Greater(t, checked, 50)
+}
+
+func TestCO2DriftTakesDays(t *testing.T) {
+	cfg := portfolio()
+	cfg.FaultShare, cfg.FaultKinds = 0.2, []simulate.Fault{simulate.CO2Drift}
+	cfg.Interval = time.Hour
+	cfg.End = cfg.Start.AddDate(0, 0, 60)
+	since := map[string]time.Time{}
+	var up, down, longest float64
+	twins(t, cfg, func(f, h *simulate.Event) {
+		id := f.Reading.SensorID
+		if f.Truth.Fault == simulate.Healthy {
+			delete(since, id)
+			return
+		}
+		if since[id].IsZero() {
+			since[id] = f.Reading.Time
+		}
+		off := f.Reading.Values[reading.CO2] - h.Reading.Values[reading.CO2]
+		if f.Reading.Values[reading.CO2] > 0 {
+			require.LessOrEqual(t, math.Abs(off), 40*60.0)
+		}
+		up, down = max(up, off), min(down, off)
+		longest = max(longest, f.Reading.Time.Sub(since[id]).Hours())
+	})
+	require.Greater(t, up, 20*10.0)
+	require.Less(t, down, -20*10.0)
+	require.Greater(t, longest, 24*7.0)
+}
+
+// Night begins and ends on the hour, and rooms of servers have none.
+func TestNightUseIsAtNight(t *testing.T) {
+	cfg := portfolio()
+	cfg.Location = time.FixedZone("half an hour", 30*60)
+	cfg.FaultShare, cfg.FaultKinds = 0.2, []simulate.Fault{simulate.NightUse}
+	cfg.Interval = 10 * time.Minute
+	cfg.End = cfg.Start.AddDate(0, 0, 10)
+	n := 0
+	run(t, cfg, func(e *simulate.Event) {
+		if e.Truth.Fault == simulate.NightUse {
+			n++
+			hour := e.Reading.Time.In(cfg.Location).Hour()
+			require.True(t, hour >= 22 || hour < 5, e.Reading.Time)
+			require.NotEqual(t, "Server Room", e.Reading.RoomType)
+			require.Positive(t, e.Reading.Values[reading.Occupancy])
+		}
+	})
+	require.Greater(t, n, 1000)
 }
 
 func TestDriftIsSlow(t *testing.T) {

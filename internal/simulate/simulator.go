@@ -111,7 +111,7 @@ func (s *Simulator) advance() {
 		r := &s.rooms[i]
 		r.advance(&m)
 		if s.tick >= r.until {
-			r.schedule(s.cfg.FaultKinds, s.chance, s.tick)
+			r.schedule(s.cfg.FaultKinds, s.chance, &m, s.tick)
 		}
 	}
 }

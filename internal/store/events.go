@@ -64,6 +64,29 @@ func (e *event) absorb(f *event) {
 	}
 }
 
+// Event is what findings that follow one another closely make together.
+type Event struct {
+	SensorID, Detector, Type, Metric string
+
+	Started, Last time.Time // of the first and the last reading found
+	Readings      int64     // how many were found
+	Score         float64   // the largest
+	Explanation   string    // of the reading that has it
+}
+
+// Events are the events that findings make, by the rules of the table, for those
+// who want no database.
+func Events(found []*anomaly.Anomaly, quiet time.Duration) []Event {
+	var all []Event
+	for _, e := range eventsOf(found, quiet) {
+		all = append(all, Event{
+			SensorID: e.sensor, Detector: e.detector, Type: e.kind, Metric: e.metric,
+			Started: e.started, Last: e.last, Readings: e.readings, Score: e.score, Explanation: e.explanation,
+		})
+	}
+	return all
+}
+
 // eventsOf turns findings into events.
 func eventsOf(found []*anomaly.Anomaly, quiet time.Duration) []*event {
 	events := make([]*event, len(found))

@@ -150,7 +150,7 @@ func TestTruthTravelsAsMetadata(t *testing.T) {
 		}
 		kinds[fault]++
 	}
-	require.Len(t, kinds, 7, "all kinds but those that are silent, and none: %v", kinds)
+	require.Len(t, kinds, 9, "all kinds but those that are silent, and none: %v", kinds)
 	require.NotContains(t, kinds, simulate.Dropout.String())
 	require.NotContains(t, kinds, simulate.GatewayFailure.String())
 }
