@@ -2,6 +2,7 @@
 package all
 
 import (
+	_ "buildmon/plugins/baseline"
 	_ "buildmon/plugins/isolationforest"
 	_ "buildmon/plugins/kafka"
 	_ "buildmon/plugins/postgres"

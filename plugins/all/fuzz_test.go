@@ -15,7 +15,7 @@ func FuzzConfig(f *testing.F) {
 		"input: {kafka: {seed_brokers: [a:1], topics: [t], consumer_group: g, session_timeout: 1ms}}",
 		"input: {sensor_simulator: {interval: 10s, start_time: now}}",
 		"pipeline: {processors: [{tumbling_window: {size: 30s, group_by: [building]}}]}",
-		"pipeline: {processors: [{isolation_forest: {trees: 10, contamination: auto}}, {threshold: {}}, {spike_detector: {window: 3}}]}",
+		"pipeline: {processors: [{isolation_forest: {trees: 10, contamination: auto}}, {threshold: {}}, {spike_detector: {window: 3}}, {baseline: {}}]}",
 		"output: {postgres: {dsn: 'postgres://u:p@h/d', timeout: 1s, retention: {readings: 24h}}}",
 		"output: {kafka: {seed_brokers: [a:1], topic: t, key: '${! meta(\"k\") }'}}",
 		"cache_resources: [{label: c, postgres: {dsn: x}}]",
