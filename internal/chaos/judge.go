@@ -28,6 +28,8 @@ type verdict struct {
 	Foreign             int   // stored and never sent
 	Altered             int   // stored with other values
 	Wrong               int64 // windows that are not what SQL makes of the readings
+	Rollups             int64
+	WrongRollups        int64 // roll-ups that are not what SQL makes of the readings
 	Orphans             int   // anomalies without a reading, or with the identity of another
 	NotDead             int   // malformed messages that are not in dead_letters
 	Surplus             int   // dead letters that are no malformed message, or one too many
@@ -42,13 +44,13 @@ func (v *verdict) blame(counter *int, format string, args ...any) {
 }
 
 func (v *verdict) good() bool {
-	return v.Lost+v.Doubled+v.Foreign+v.Altered+v.Orphans+v.NotDead+v.Surplus == 0 && v.Wrong == 0
+	return v.Lost+v.Doubled+v.Foreign+v.Altered+v.Orphans+v.NotDead+v.Surplus == 0 && v.Wrong+v.WrongRollups == 0
 }
 
 func (v *verdict) String() string {
 	return fmt.Sprintf("%d readings acknowledged, %d stored: %d lost, %d doubled, %d foreign, %d altered; "+
-		"%d windows, %d wrong; %d anomalies astray; malformed messages: %d missing, %d surplus",
-		v.Acked, v.Stored, v.Lost, v.Doubled, v.Foreign, v.Altered, v.Windows, v.Wrong, v.Orphans, v.NotDead, v.Surplus)
+		"%d windows, %d wrong; %d roll-ups, %d wrong; %d anomalies astray; malformed messages: %d missing, %d surplus",
+		v.Acked, v.Stored, v.Lost, v.Doubled, v.Foreign, v.Altered, v.Windows, v.Wrong, v.Rollups, v.WrongRollups, v.Orphans, v.NotDead, v.Surplus)
 }
 
 // judge holds the tables against the ledger and the topic.
@@ -70,6 +72,9 @@ func judge(ctx context.Context, s *site, f *feed, database string) (*verdict, er
 	if audit.FirstWrong != "" {
 		v.Examples = append(v.Examples, audit.FirstWrong)
 	}
+	if err := v.rollups(ctx, pool, s.dsn(database, false)); err != nil {
+		return nil, err
+	}
 	const astray = `SELECT count(*) FROM (
 		SELECT FROM sensor_anomalies a WHERE NOT EXISTS (SELECT FROM sensor_readings r WHERE (r.sensor_id, r."timestamp") = (a.sensor_id, a."timestamp"))
 		UNION ALL SELECT FROM sensor_anomalies GROUP BY sensor_id, "timestamp", detector, metric HAVING count(*) > 1) AS astray`
@@ -77,6 +82,30 @@ func judge(ctx context.Context, s *site, f *feed, database string) (*verdict, er
 		return nil, fmt.Errorf("checking anomalies: %w", err)
 	}
 	return v, v.deadLetters(ctx, pool, s, f)
+}
+
+// rollups holds the roll-ups against the readings as they are, and once more when
+// nothing is left to roll up.
+func (v *verdict) rollups(ctx context.Context, pool *pgxpool.Pool, dsn string) error {
+	st, err := store.Open(ctx, dsn, store.Retention{}, time.Now)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	for range 2 {
+		audit, err := store.CheckRollups(ctx, pool)
+		if err != nil {
+			return err
+		}
+		v.Rollups, v.WrongRollups = audit.Windows, v.WrongRollups+audit.Wrong
+		if audit.FirstWrong != "" {
+			v.Examples = append(v.Examples, audit.FirstWrong)
+		}
+		if _, err := st.RollUp(ctx, 0); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // readings compares every stored reading with the one that was produced.

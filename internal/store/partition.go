@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -130,7 +131,8 @@ func (p *partitions) ahead(ctx context.Context, now time.Time) error {
 }
 
 // dropBefore drops the partitions that end at or before the given time, and
-// returns their names. It gives up when a partition is in use, to try again later.
+// returns their names. It gives up when a partition is in use, to try again later, and
+// leaves those with readings that are not rolled up.
 func (p *partitions) dropBefore(ctx context.Context, table partitioned, cut time.Time) ([]string, error) {
 	rows, err := p.pool.Query(ctx, `
 		SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
@@ -148,7 +150,11 @@ func (p *partitions) dropBefore(ctx context.Context, table partitioned, cut time
 		if err != nil || table.next(start).After(cut) {
 			continue // not ours, or still needed
 		}
-		if err := p.drop(ctx, name); err != nil {
+		err = p.drop(ctx, name, start, table.next(start))
+		if errors.Is(err, errPending) {
+			continue
+		}
+		if err != nil {
 			return dropped, fmt.Errorf("dropping partition %s: %w", name, err)
 		}
 		dropped = append(dropped, name)
@@ -156,7 +162,10 @@ func (p *partitions) dropBefore(ctx context.Context, table partitioned, cut time
 	return dropped, nil
 }
 
-func (p *partitions) drop(ctx context.Context, name string) error {
+// errPending says that something in a partition is not rolled up.
+var errPending = errors.New("readings are not rolled up yet")
+
+func (p *partitions) drop(ctx context.Context, name string, start, end time.Time) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.known, name)
@@ -164,7 +173,15 @@ func (p *partitions) drop(ctx context.Context, name string) error {
 		if _, err := tx.Exec(ctx, "SET LOCAL lock_timeout = '2s'"); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, "DROP TABLE IF EXISTS "+quote(name))
+		if _, err := tx.Exec(ctx, "DROP TABLE IF EXISTS "+quote(name)); err != nil {
+			return err
+		}
+		// Writers wait for this transaction now, so nothing is added after the look.
+		var pending bool
+		err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM rollup_pending WHERE bucket >= $1 AND bucket < $2)", start, end).Scan(&pending)
+		if err == nil && pending {
+			err = errPending
+		}
 		return err
 	})
 }

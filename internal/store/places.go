@@ -108,6 +108,13 @@ SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[],
 ON CONFLICT (sensor_id, room_id, building, floor, room_type) DO UPDATE SET
 	first_seen = least(p.first_seen, excluded.first_seen), last_seen = greatest(p.last_seen, excluded.last_seen)`
 
+// refreshPlacesSQL brings last_seen near to what view sensors says, so that it is
+// still known when the reading is past retention.
+const refreshPlacesSQL = `
+UPDATE sensor_places p SET last_seen = s.last_seen FROM sensors s
+WHERE (p.sensor_id, p.room_id, p.building, p.floor, p.room_type) IS NOT DISTINCT FROM (s.sensor_id, s.room_id, s.building, s.floor, s.room_type)
+	AND p.sensor_id = s.sensor_id AND p.last_seen < s.last_seen`
+
 // queuePlaces notes places in sensor_places.
 func queuePlaces(b *pgx.Batch, found []*sighting) {
 	n := len(found)

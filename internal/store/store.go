@@ -13,23 +13,44 @@ import (
 // is old enough.
 type Retention struct {
 	Readings, Aggregates, Anomalies, DeadLetters time.Duration
+
+	// Of roll-ups by their step, in whole days.
+	Rollups15m, Rollups1h, Rollups1d time.Duration
+}
+
+// rollups are the times for which roll-ups are kept, in the order of rollupSteps.
+func (r Retention) rollups() [3]time.Duration {
+	return [...]time.Duration{r.Rollups15m, r.Rollups1h, r.Rollups1d}
 }
 
 // Validate refuses what could not stay right: a reading that comes late must
-// find both its own row, to be known as new or not, and its window.
+// find its own row, to be known as new or not, its window and its roll-ups.
 func (r Retention) Validate() error {
 	for _, f := range []struct {
 		name string
 		d    time.Duration
 	}{
-		{"readings", r.Readings}, {"aggregates", r.Aggregates}, {"anomalies", r.Anomalies}, {"dead_letters", r.DeadLetters},
+		{"readings", r.Readings},
+		{"aggregates", r.Aggregates},
+		{"anomalies", r.Anomalies},
+		{"dead_letters", r.DeadLetters},
+		{"rollups_15m", r.Rollups15m},
+		{"rollups_1h", r.Rollups1h},
+		{"rollups_1d", r.Rollups1d},
 	} {
 		if f.d < 0 {
 			return fmt.Errorf("retention of %s must not be negative, got %s", f.name, f.d)
 		}
 	}
-	if r.Aggregates > 0 && (r.Readings == 0 || r.Readings > r.Aggregates) {
-		return fmt.Errorf("retention of aggregates %s must not be shorter than that of readings %s", r.Aggregates, r.Readings)
+	for _, f := range []struct {
+		name string
+		d    time.Duration
+	}{
+		{"aggregates", r.Aggregates}, {"rollups_15m", r.Rollups15m}, {"rollups_1h", r.Rollups1h}, {"rollups_1d", r.Rollups1d},
+	} {
+		if f.d > 0 && (r.Readings == 0 || r.Readings > f.d) {
+			return fmt.Errorf("retention of %s %s must not be shorter than that of readings %s", f.name, f.d, r.Readings)
+		}
 	}
 	return nil
 }
@@ -85,6 +106,13 @@ func (s *Store) Maintain(ctx context.Context) (dropped []string, err error) {
 	if err := s.partitions.ahead(ctx, now); err != nil {
 		return nil, err
 	}
+	if _, err := s.pool.Exec(ctx, refreshPlacesSQL); err != nil {
+		return nil, fmt.Errorf("noting when sensors were seen: %w", err)
+	}
+	// What is dropped must have been rolled up.
+	if _, err := s.RollUp(ctx, 0); err != nil {
+		return nil, err
+	}
 	for _, t := range []struct {
 		table partitioned
 		keep  time.Duration
@@ -98,6 +126,16 @@ func (s *Store) Maintain(ctx context.Context) (dropped []string, err error) {
 		dropped = append(dropped, names...)
 		if err != nil {
 			return dropped, err
+		}
+	}
+	for i, keep := range s.retention.rollups() {
+		if keep == 0 {
+			continue
+		}
+		for _, table := range []string{"room_rollups", "floor_rollups"} {
+			if _, err := s.pool.Exec(ctx, "DELETE FROM "+table+" WHERE step = $1::interval AND bucket < $2", rollupSteps[i].length, dayOf(now.Add(-keep))); err != nil {
+				return dropped, fmt.Errorf("deleting old rows of %s: %w", table, err)
+			}
 		}
 	}
 	if s.retention.Anomalies > 0 {

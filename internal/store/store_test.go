@@ -324,6 +324,9 @@ func TestRetentionDropsWholeDaysAndRefusesWhatComesLater(t *testing.T) {
 	require.Equal(t, store.OlderThanRetention, result.Refused[0].Reason)
 	require.Equal(t, 1, count(t, s.Pool(), "SELECT count(*) FROM dead_letters"))
 	require.Equal(t, 1, count(t, s.Pool(), "SELECT reading_count FROM sensor_aggregates WHERE window_start = $1", gone.Time), "not counted again")
+	for _, rows := range []string{"rooms_15m", "rooms_1d", "floors_1h"} {
+		require.Equal(t, 3, count(t, s.Pool(), "SELECT sum(reading_count)::int FROM "+rows), "roll-ups of what is gone stay")
+	}
 }
 
 func TestWriteMakesAPartitionAgainThatSomebodyDropped(t *testing.T) {
@@ -457,6 +460,8 @@ func TestRetentionValidate(t *testing.T) {
 		{store.Retention{Readings: time.Hour, Aggregates: 2 * time.Hour}, ""},
 		{store.Retention{Readings: -time.Hour}, "retention of readings must not be negative, got -1h0m0s"},
 		{store.Retention{Aggregates: time.Hour}, "retention of aggregates 1h0m0s must not be shorter"},
+		{store.Retention{Readings: time.Hour, Rollups15m: 2 * time.Hour}, ""},
+		{store.Retention{Rollups1d: time.Hour}, "retention of rollups_1d 1h0m0s must not be shorter than that of readings 0s"},
 		{store.Retention{Readings: 2 * time.Hour, Aggregates: time.Hour}, "must not be shorter than that of readings 2h0m0s"},
 	} {
 		err := test.retention.Validate()

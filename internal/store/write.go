@@ -134,8 +134,10 @@ func (w *writing) transact(ctx context.Context, store func(context.Context, pgx.
 		}
 		found := w.newAnomalies()
 		rest := &pgx.Batch{}
-		w.sightings = w.places.news(w.newReadings())
+		added := w.newReadings()
+		w.sightings = w.places.news(added)
 		queuePlaces(rest, w.sightings)
+		queuePending(rest, added)
 		queueAggregates(rest, w.newPanes())
 		queueWatermarks(rest, w.batch.Panes)
 		queueAnomalies(rest, slices.DeleteFunc(slices.Clone(found), func(a *anomaly.Anomaly) bool { return a.Continues }), &w.result.Anomalies)

@@ -22,6 +22,9 @@ const (
 	fieldAggregates  = "aggregates"
 	fieldAnomalies   = "anomalies"
 	fieldDeadLetters = "dead_letters"
+	fieldRollups15m  = "rollups_15m"
+	fieldRollups1h   = "rollups_1h"
+	fieldRollups1d   = "rollups_1d"
 	fieldTimeout     = "timeout"
 	fieldBatching    = "batching"
 )
@@ -54,6 +57,9 @@ One batch for each of `+"`max_in_flight`"+`.`).
 				retentionField(fieldAggregates, "window aggregates, in whole months. At least as long as readings"),
 				retentionField(fieldAnomalies, "anomalies, in whole months"),
 				retentionField(fieldDeadLetters, "dead letters, by the time they were stored"),
+				retentionField(fieldRollups15m, "roll-ups of 15 minutes, in whole days. At least as long as readings"),
+				retentionField(fieldRollups1h, "roll-ups of an hour, in whole days. At least as long as readings"),
+				retentionField(fieldRollups1d, "roll-ups of a day, in whole days. At least as long as readings"),
 			).Description("How long data is kept, by event time."),
 			service.NewDurationField(fieldTimeout).Default("1m").Advanced().
 				Description("How long one batch may take. A connection that hangs is given up after this time and the batch is written again on another.").
@@ -167,6 +173,7 @@ func newFromConfig(conf *service.ParsedConfig, res *service.Resources) (*output,
 	for name, d := range map[string]*time.Duration{
 		fieldReadings: &o.retention.Readings, fieldAggregates: &o.retention.Aggregates,
 		fieldAnomalies: &o.retention.Anomalies, fieldDeadLetters: &o.retention.DeadLetters,
+		fieldRollups15m: &o.retention.Rollups15m, fieldRollups1h: &o.retention.Rollups1h, fieldRollups1d: &o.retention.Rollups1d,
 	} {
 		if *d, err = conf.FieldDuration(fieldRetention, name); err != nil {
 			return nil, err
@@ -361,18 +368,36 @@ func (o *output) countLetters(groups ...[]store.DeadLetter) {
 	}
 }
 
-// maintain makes and drops partitions once an hour.
+const (
+	maintainEvery = time.Hour
+
+	// rollUpEvery is also how long nothing may be added to a bucket before it is
+	// rolled up. Shorter rolls up the running bucket more often than anybody looks.
+	rollUpEvery = 10 * time.Second
+)
+
+// maintain makes and drops partitions once an hour, and rolls up.
 func (o *output) maintain(ctx context.Context, s *store.Store) {
-	ticker := time.NewTicker(time.Hour)
+	ticker := time.NewTicker(rollUpEvery)
 	defer ticker.Stop()
+	var maintained time.Time
+	failing := false
 	for {
-		dropped, err := s.Maintain(ctx)
-		if len(dropped) > 0 {
-			o.log.Infof("dropped %d partitions past retention, the last is %s", len(dropped), dropped[len(dropped)-1])
+		if now := time.Now(); now.Sub(maintained) >= maintainEvery {
+			maintained = now
+			dropped, err := s.Maintain(ctx)
+			if len(dropped) > 0 {
+				o.log.Infof("dropped %d partitions past retention, the last is %s", len(dropped), dropped[len(dropped)-1])
+			}
+			if err != nil && ctx.Err() == nil {
+				o.log.Warnf("maintaining partitions: %v; trying again in an hour", err)
+			}
 		}
-		if err != nil && ctx.Err() == nil {
-			o.log.Warnf("maintaining partitions: %v; trying again in an hour", err)
+		_, err := s.RollUp(ctx, rollUpEvery)
+		if err != nil && !failing && ctx.Err() == nil {
+			o.log.Warnf("%v; dashboards over long ranges are slower until it works again", err)
 		}
+		failing = err != nil
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
