@@ -88,11 +88,15 @@ func (e *extremes) scale() float64 { return scaleOf * e.dev }
 
 // beyond is how far a value lies past the limits, in scales: 0 within them. A view
 // that was constant until now has no scale.
-func (e *extremes) beyond(v float64) float64 {
+func (e *extremes) beyond(v float64) float64 { return e.beyondShare(v, 0) }
+
+// beyondShare is the same with a scale that is at least a share of the distance
+// between the limits.
+func (e *extremes) beyondShare(v, share float64) float64 {
 	if e.count < warmUp {
 		return 0
 	}
-	return past(v, e.low, e.high, e.scale())
+	return past(v, e.low, e.high, max(e.scale(), share*(e.high-e.low)))
 }
 
 // farthest is what scores approach: more than this cannot be said. It is the score of

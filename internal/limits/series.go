@@ -11,6 +11,11 @@ const (
 	averageWeight = 0.75
 	restWeight    = 0.5
 
+	// dailyShare is the least scale of the Daily view, as a share of the distance
+	// between its limits. Around noon values lie much farther from their mean than at
+	// night, so a mean deviation of all day is small.
+	dailyShare = 0.15
+
 	// provingTime is how long a sensor must be known for its limits to count in full.
 	// Before, they count by the square of the share: what was not seen in half a day
 	// may come every afternoon.
@@ -132,7 +137,7 @@ func (s *series) observe(at int64, v float64) (j judgement) {
 	j.take(Level, s.level.beyond(v), v, s.level.low, s.level.high)
 	if known && s.hours.help(at) {
 		trust := s.hours.trust(at)
-		j.take(Daily, trust*s.daily.beyond(v-mean), v, mean+s.daily.low, mean+s.daily.high)
+		j.take(Daily, trust*s.daily.beyondShare(v-mean, dailyShare), v, mean+s.daily.low, mean+s.daily.high)
 		if low, high, ok := s.hours.limits(hour24); ok {
 			j.take(Hour, trust*past(v, low, high, s.level.scale()), v, low, high)
 		}

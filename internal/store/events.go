@@ -20,14 +20,14 @@ const DefaultQuiet = 30 * time.Minute
 // that two processes do not both begin an event that is one.
 const eventsLock = 0x6275696c646d6f6e // "buildmon"
 
-// subject is what an event is about.
+// subject is what an event is about. The kind of finding is not: a metric that is too
+// high and then restless has one thing wrong with it.
 type subject struct {
-	sensor, detector, kind, metric string
+	sensor, detector, metric string
 }
 
 func (s subject) compare(t subject) int {
-	return cmp.Or(cmp.Compare(s.sensor, t.sensor), cmp.Compare(s.detector, t.detector),
-		cmp.Compare(s.kind, t.kind), cmp.Compare(s.metric, t.metric))
+	return cmp.Or(cmp.Compare(s.sensor, t.sensor), cmp.Compare(s.detector, t.detector), cmp.Compare(s.metric, t.metric))
 }
 
 // event is a row of anomaly_events, or a part of one.
@@ -40,7 +40,7 @@ type event struct {
 	// Of the reading with the largest score, the earliest of them.
 	score            float64
 	peak             time.Time
-	severity         string
+	kind, severity   string
 	value, low, high pgtype.Float8
 	explanation      string
 	place            [4]pgtype.Text // room, building, floor, room type
@@ -59,19 +59,19 @@ func (e *event) absorb(f *event) {
 	}
 	e.readings += f.readings
 	if f.score > e.score || f.score == e.score && f.peak.Before(e.peak) {
-		e.score, e.peak, e.severity = f.score, f.peak, f.severity
+		e.score, e.peak, e.kind, e.severity = f.score, f.peak, f.kind, f.severity
 		e.value, e.low, e.high, e.explanation, e.place = f.value, f.low, f.high, f.explanation, f.place
 	}
 }
 
 // Event is what findings that follow one another closely make together.
 type Event struct {
-	SensorID, Detector, Type, Metric string
+	SensorID, Detector, Metric string
 
-	Started, Last time.Time // of the first and the last reading found
-	Readings      int64     // how many were found
-	Score         float64   // the largest
-	Explanation   string    // of the reading that has it
+	Started, Last     time.Time // of the first and the last reading found
+	Readings          int64     // how many were found
+	Score             float64   // the largest
+	Type, Explanation string    // of the reading that has it
 }
 
 // Events are the events that findings make, by the rules of the table, for those
@@ -93,9 +93,9 @@ func eventsOf(found []*anomaly.Anomaly, quiet time.Duration) []*event {
 	for i, a := range found {
 		r := a.Reading
 		events[i] = &event{
-			subject: subject{r.SensorID, a.Detector, a.Type, a.Subject()},
+			subject: subject{r.SensorID, a.Detector, a.Subject()},
 			started: r.Time, last: r.Time, readings: 1,
-			score: a.Score, peak: r.Time, severity: string(a.Severity()),
+			score: a.Score, peak: r.Time, kind: a.Type, severity: string(a.Severity()),
 			value: number(a.Value), low: number(a.Low), high: number(a.High), explanation: a.Explanation,
 			place: [4]pgtype.Text{text(r.RoomID), text(r.Building), text(r.Floor), text(r.RoomType)},
 		}
@@ -122,10 +122,10 @@ func joined(events []*event, quiet time.Duration) []*event {
 
 const nearbyEventsSQL = `
 DELETE FROM anomaly_events e
-USING unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[])
-	AS n (sensor_id, detector, anomaly_type, metric, started_at, last_at)
-WHERE e.sensor_id = n.sensor_id AND e.detector = n.detector AND e.anomaly_type = n.anomaly_type AND e.metric = n.metric
-	AND e.last_at >= n.started_at - $7::interval AND e.started_at <= n.last_at + $7::interval
+USING unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[])
+	AS n (sensor_id, detector, metric, started_at, last_at)
+WHERE e.sensor_id = n.sensor_id AND e.detector = n.detector AND e.metric = n.metric
+	AND e.last_at >= n.started_at - $6::interval AND e.started_at <= n.last_at + $6::interval
 RETURNING e.sensor_id, e.detector, e.anomaly_type, e.metric, e.started_at, e.last_at, e.readings, e.created_at,
 	e.anomaly_score, e.peak_at, e.severity, e.value, e.expected_low, e.expected_high, e.explanation,
 	e.room_id, e.building, e.floor, e.room_type`
@@ -154,7 +154,7 @@ func addEvents(ctx context.Context, tx pgx.Tx, found []*anomaly.Anomaly, quiet t
 		return fmt.Errorf("waiting to merge events: %w", err)
 	}
 	c := columnsOf(events)
-	rows, err := tx.Query(ctx, nearbyEventsSQL, c.sensor, c.detector, c.kind, c.metric, c.started, c.last, quiet)
+	rows, err := tx.Query(ctx, nearbyEventsSQL, c.sensor, c.detector, c.metric, c.started, c.last, quiet)
 	if err != nil {
 		return fmt.Errorf("looking for events nearby: %w", err)
 	}

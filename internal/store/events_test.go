@@ -135,3 +135,25 @@ func TestEventsOfAWholeReadingAreOneWhateverMetricIsNamed(t *testing.T) {
 	}
 	require.Equal(t, 3, count(t, s.Pool(), "SELECT readings FROM sensor_events"))
 }
+
+// What is wrong with a metric is one event, named after its worst.
+func TestEventsOfAMetricAreOneWhateverIsWrongWithIt(t *testing.T) {
+	s := open(t, testpg.New(t), store.Retention{})
+	var found []*anomaly.Anomaly
+	for minute, kind := range []string{"temperature_restless", "temperature_too_high", "temperature_stuck"} {
+		r := room(1, monday.Add(time.Duration(minute)*time.Minute), 30)
+		a := finding(r, []float64{0.5, 0.8, 0.6}[minute], false)
+		a.Type = kind
+		b := batchOf(r)
+		b.Anomalies = []*anomaly.Anomaly{a}
+		write(t, s, b)
+		found = append(found, a)
+	}
+	require.Equal(t, 1, count(t, s.Pool(), "SELECT count(*) FROM sensor_events WHERE anomaly_type = 'temperature_too_high' AND readings = 3"))
+	require.Equal(t, 3, count(t, s.Pool(), "SELECT count(*) FROM sensor_anomalies"))
+
+	events := store.Events(found, store.DefaultQuiet)
+	require.Len(t, events, 1)
+	require.Equal(t, "temperature_too_high", events[0].Type)
+	require.EqualValues(t, 3, events[0].Readings)
+}
