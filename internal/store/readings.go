@@ -9,12 +9,10 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"buildmon/internal/reading"
+	"buildmon/internal/schema"
 )
 
-var readingColumns = []string{
-	"sensor_id", "timestamp", "room_id", "building", "floor", "room_type",
-	"temperature", "humidity", "co2", "occupancy", "energy_consumption", "status", "extra",
-}
+var readingColumns = schema.ReadingColumns()
 
 // copyReadings is the fast way: it fails as a whole if one reading is known
 // already, which is rare because sources remember how far they were read.
