@@ -11,6 +11,7 @@ import (
 	_ "github.com/redpanda-data/benthos/v4/public/components/pure"
 
 	"buildmon/internal/command/app"
+	"buildmon/internal/command/dashboards"
 	"buildmon/internal/command/demo"
 	"buildmon/internal/command/doctor"
 	"buildmon/internal/command/evaluate"
@@ -22,5 +23,5 @@ var version, dateBuilt string
 
 func main() {
 	version, dateBuilt := app.Version(version, dateBuilt)
-	service.RunCLI(context.Background(), app.Options(version, dateBuilt, demo.Command(), doctor.Command(), evaluate.Command())...)
+	service.RunCLI(context.Background(), app.Options(version, dateBuilt, dashboards.Command(), demo.Command(), doctor.Command(), evaluate.Command())...)
 }

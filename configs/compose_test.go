@@ -15,6 +15,8 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/stretchr/testify/require"
 	"gopkg.in/yaml.v3"
+
+	"buildmon/dashboards"
 )
 
 const composeFile = "../docker-compose.yml"
@@ -53,10 +55,8 @@ func TestServices(t *testing.T) {
 			for _, volume := range service.Volumes {
 				if volume.Type == types.VolumeTypeBind {
 					require.True(t, volume.ReadOnly, "%s is writable", volume.Source)
-					if filepath.Base(volume.Source) != "json" { // generated
-						_, err := os.Stat(volume.Source)
-						require.NoError(t, err)
-					}
+					_, err := os.Stat(volume.Source)
+					require.NoError(t, err)
 					continue
 				}
 				require.Contains(t, project.Volumes, volume.Source)
@@ -133,10 +133,16 @@ func TestGrafanaProvisioning(t *testing.T) {
 	}
 	readYAML(t, "grafana/provisioning/dashboards/buildmon.yaml", &providers)
 	require.Len(t, providers.Providers, 1)
-	mounted := slices.ContainsFunc(project.Services["grafana"].Volumes, func(v types.ServiceVolumeConfig) bool {
-		return v.Target == providers.Providers[0].Options.Path
-	})
-	require.True(t, mounted, "the dashboards are where the provider looks")
+	path := providers.Providers[0].Options.Path
+	i := slices.IndexFunc(project.Services["grafana"].Volumes, func(v types.ServiceVolumeConfig) bool { return v.Target == path })
+	require.GreaterOrEqual(t, i, 0, "the dashboards are not where the provider looks")
+
+	home := project.Services["grafana"].Environment["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+	require.NotNil(t, home)
+	name, below := strings.CutPrefix(*home, path+"/")
+	require.True(t, below, *home)
+	require.Equal(t, dashboards.Home+".json", name)
+	require.FileExists(t, filepath.Join(project.Services["grafana"].Volumes[i].Source, name))
 }
 
 func readYAML(t *testing.T, path string, into any) {

@@ -1,0 +1,61 @@
+package dashboards
+
+import (
+	"fmt"
+
+	"github.com/grafana/grafana-foundation-sdk/go/cog"
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+	"github.com/grafana/grafana-foundation-sdk/go/table"
+	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
+)
+
+// Anomaly is what was found and why: all events of the chosen places, and one
+// sensor in detail.
+func Anomaly() (dashboard.Dashboard, error) {
+	s := ofPlaces
+	b := newBoard(AnomalyUID, "Anomaly", "What was found and why. A click on an event anywhere leads here, to its sensor and its time.")
+	b.up("Portfolio", PortfolioUID)
+	b.up("Room", RoomUID)
+	sensor := listed(varSensor, "Sensor", `SELECT s.{sensor} FROM {sensors} s WHERE `+s.where("s")+` ORDER BY 1`, false)
+	variables := append(s.variables(), cog.Builder[dashboard.VariableModel](sensor))
+	b.variables(append(variables, shared(varSeverity, varDetector, varInterval, varLimit)...)...)
+	b.annotated(s)
+
+	b.line(4, tile{24, eventTiles(s)})
+	b.line(10, tile{24, recentEvents(s)})
+
+	b.row(rowNow, "The sensor $sensor")
+	b.line(8, tile{12, sensorSeries(panelTemperature, "Temperature", unitCelsius, "{temperature}", 1)}, tile{12, sensorSeries(PanelCO2, "CO₂", unitPPM, "{co2}", 0)})
+	b.line(8, tile{8, sensorSeries(panelHumidity, "Humidity", unitHumidity, "{humidity}", 0)}, tile{8, sensorSeries(panelPeople, "People", unitCount, "{occupancy}", 0)},
+		tile{8, sensorSeries(panelLoad, "Energy", unitKW, "{energy}", 1)})
+	b.line(9, tile{24, findings()})
+
+	b.row(rowAnomalies, "Patterns")
+	b.line(10, tile{12, eventTypes(s)}, tile{12, eventRooms(s)})
+	b.line(9, tile{24, eventTrend(s)})
+	b.line(9, tile{24, eventHours(s)})
+	return b.build()
+}
+
+func sensorSeries(id uint32, title, unit, column string, decimals float64) *timeseries.PanelBuilder {
+	return banded(trend(id, title,
+		"What the chosen sensor measured: the mean of each interval and its extremes. The bands are its events and those around it; a metric that jumps while the others are calm is a fault of the sensor.", unit,
+		fmt.Sprintf(`SELECT $__timeGroupAlias(r.{time}, '$interval', NULL), avg(r.%[1]s) AS "mean", min(r.%[1]s) AS "lowest", max(r.%[1]s) AS "highest"
+FROM {readings} r WHERE r.{sensor} = ${sensor:sqlstring} AND $__timeFilter(r.{time}) AND r.%[1]s IS NOT NULL
+GROUP BY 1 ORDER BY 1`, column)).Decimals(decimals))
+}
+
+// findings are the readings of the chosen sensor that were reported.
+func findings() *table.PanelBuilder {
+	return rows(panelFindings, "Findings",
+		"The readings of this sensor that detectors reported, with what they expected. A value far outside what was expected is reported with a score near 1.",
+		`SELECT a.{time} AS "Time", a.severity AS "Severity", a.detector AS "Detector", replace(a.anomaly_type, '_', ' ') AS "What", a.metric AS "Metric", a.anomaly_score AS "Score",
+	a.value AS "Value", a.expected_low AS "Expected from", a.expected_high AS "to", a.explanation AS "Why"
+FROM {anomalies} a WHERE a.{sensor} = ${sensor:sqlstring} AND $__timeFilter(a.{time}) AND a.severity = `+anyOf(varSeverity)+` AND a.detector = `+anyOf(varDetector)+`
+ORDER BY a.{time} DESC LIMIT ${limit:raw}`).NoValue("● nothing was found").
+		OverrideByName("Time", []dynamic{property("unit", "dateTimeAsIso"), property("custom.width", 155)}).
+		OverrideByName("Severity", []dynamic{severityGlyphs, property("custom.width", 100), property("custom.cellOptions", map[string]any{"type": "color-text"})}).
+		OverrideByName("Score", append(unitIs(unitNone, 2), property("custom.width", 70))).
+		OverrideByName("Value", unitIs(unitNone, 1)).OverrideByName("Expected from", unitIs(unitNone, 1)).OverrideByName("to", unitIs(unitNone, 1)).
+		OverrideByName("Why", []dynamic{property("custom.minWidth", 420), property("custom.inspect", true)})
+}

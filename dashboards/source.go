@@ -1,0 +1,95 @@
+package dashboards
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Steps of roll-ups. Both are constants when Postgres gets them, so that it reads one
+// level and no other.
+const (
+	// stepOfInterval is for trends: the interval of their points.
+	stepOfInterval = `'$interval'`
+
+	// stepOfRange is for sums over the whole range: a quarter of an hour up to a week,
+	// an hour beyond.
+	stepOfRange = `CASE WHEN $__to - $__from <= 604800000 THEN interval '15 minutes' ELSE interval '1 hour' END`
+)
+
+// roomHistory is a common table expression h: for each room and step of time, a
+// quarter of an hour at least, the means and extremes of what it reported, in the
+// scope and range of the dashboard.
+//
+//	bucket, hours, room, building, floor, room_type, n (readings),
+//	temperature, humidity, co2, co2_max, people, load (kW)
+func (s scope) roomHistory(step string) string {
+	return `h AS (
+	SELECT r.bucket, (extract(epoch FROM r.step) / 3600)::float8 AS hours, r.{room} AS room, r.{building}, r.{floor}, r.{room_type}, r.reading_count AS n,
+		r.temperature_sum / nullif(r.temperature_count, 0) AS temperature, r.humidity_sum / nullif(r.humidity_count, 0) AS humidity,
+		r.co2_sum / nullif(r.co2_count, 0) AS co2, r.co2_max, r.occupancy_sum / nullif(r.occupancy_count, 0) AS people,
+		r.energy_sum / nullif(r.energy_count, 0) AS load
+	FROM {rooms_by}(greatest(` + step + `, interval '15 minutes')) r
+	WHERE $__timeFilter(r.bucket) AND ` + s.where("r") + `)`
+}
+
+// floorHistory is a common table expression f: for each floor and step of time, a
+// window at least, counts, sums and extremes, as in the roll-ups.
+func (s scope) floorHistory() string {
+	return `f AS (SELECT r.* FROM {floors_by}(` + stepOfInterval + `) r WHERE $__timeFilter(r.bucket) AND ` + s.upToFloor().where("r") + `)`
+}
+
+// upToFloor is the scope without rooms, for what is kept for floors.
+func (s scope) upToFloor() scope {
+	if len(s.places) > 2 {
+		s.places = s.places[:2]
+	}
+	return s
+}
+
+// Judgement of a bucket of roomHistory.
+var (
+	// occupied is when somebody was there.
+	occupied = `people > 0`
+
+	// comfortable is whether a room was as warm or cold as people want it: 20–26 °C,
+	// what EN 16798-1 category II asks for over heating and cooling season, and what
+	// suits machines and heavy work where there is little else.
+	comfortable = between("temperature", func(b band) (float64, float64) { return b.cold, b.hot })
+
+	// afterHours is whether a bucket lies outside opening hours or on a weekend.
+	afterHours = `(extract(isodow FROM bucket AT TIME ZONE '${timezone:raw}') > 5
+		OR extract(hour FROM bucket AT TIME ZONE '${timezone:raw}') < ${opens:raw}
+		OR extract(hour FROM bucket AT TIME ZONE '${timezone:raw}') >= ${closes:raw})`
+)
+
+// band is the range of temperature in °C that suits a type of room.
+type band struct {
+	roomType  string
+	cold, hot float64
+}
+
+// comfort has the bands of special rooms first and that of all others last; see
+// configs/limits.yaml for where they come from.
+var comfort = []band{{"Server Room", 18, 27}, {"Warehouse", 12, 30}, {"", 20, 26}}
+
+// Bands of CO₂ in ppm. They are defaults of ours, not limits of a standard.
+const (
+	co2Fresh = 800
+	co2Stale = 1000
+	co2Bad   = 1400
+)
+
+func between(column string, bounds func(band) (low, high float64)) string {
+	var low, high strings.Builder
+	for _, b := range comfort {
+		l, h := bounds(b)
+		if b.roomType == "" {
+			fmt.Fprintf(&low, " ELSE %g", l)
+			fmt.Fprintf(&high, " ELSE %g", h)
+			continue
+		}
+		fmt.Fprintf(&low, " WHEN '%s' THEN %g", b.roomType, l)
+		fmt.Fprintf(&high, " WHEN '%s' THEN %g", b.roomType, h)
+	}
+	return fmt.Sprintf("%s BETWEEN CASE {room_type}%s END AND CASE {room_type}%s END", column, low.String(), high.String())
+}
