@@ -15,6 +15,7 @@ import (
 	"buildmon/internal/command/demo"
 	"buildmon/internal/command/doctor"
 	"buildmon/internal/command/evaluate"
+	"buildmon/internal/command/export"
 	_ "buildmon/plugins/all"
 )
 
@@ -23,5 +24,11 @@ var version, dateBuilt string
 
 func main() {
 	version, dateBuilt := app.Version(version, dateBuilt)
-	service.RunCLI(context.Background(), app.Options(version, dateBuilt, dashboards.Command(), demo.Command(), doctor.Command(), evaluate.Command())...)
+	service.RunCLI(context.Background(), app.Options(version, dateBuilt,
+		dashboards.Command(),
+		demo.Command(),
+		doctor.Command(),
+		evaluate.Command(),
+		export.Command(),
+	)...)
 }
