@@ -72,7 +72,7 @@ func TestBuildmonRunsAPipelineThatExists(t *testing.T) {
 	require.NotContains(t, *service.Environment["BUILDMON_POSTGRES_DSN"], ":buildmon@", "the password has a variable of its own")
 }
 
-var variable = regexp.MustCompile(`\$\{([A-Z_]+)(?::-([^}]*))?\}`)
+var variable = regexp.MustCompile(`\$\{([A-Z0-9_]+)(?::-([^}]*))?\}`)
 
 // The example is the list of what can be set, with the defaults.
 func TestEnvExampleNamesEveryVariable(t *testing.T) {

@@ -42,6 +42,10 @@ type Config struct {
 	// missing.
 	FaultShare float64
 	FaultKinds []Fault
+
+	// Stories adds faults that come back in the same places on the same days of each
+	// week, for visitors to find.
+	Stories bool
 }
 
 func (c *Config) validate() error {

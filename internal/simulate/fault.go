@@ -156,11 +156,18 @@ func (r *room) schedule(kinds []Fault, chance float64, m *moment, tick int64) {
 			bits = draw(key, streamEpisode+stream(kind), math.MinInt64+s.index)
 		}
 	}
+	found, told := r.tell(m, tick, found)
+	if told != nil {
+		bits = told.bits
+	}
 	if found.fault == r.episode.fault && found.since == r.episode.since {
 		return
 	}
 	r.episode = found
 	r.begin(bits)
+	if told != nil && told.size != 0 {
+		r.episode.size = told.size
+	}
 }
 
 const minutesOfHour = 60

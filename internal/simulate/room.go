@@ -71,6 +71,7 @@ type room struct {
 	episode  episode
 	serviced bool  // under maintenance
 	until    int64 // tick at which episode and serviced are looked up again
+	stories  []*story
 }
 
 func newRoom(seed uint64, p place) room {

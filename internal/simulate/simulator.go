@@ -65,7 +65,11 @@ func New(cfg Config) (*Simulator, error) {
 	for b := range cfg.Buildings {
 		for f := range cfg.Floors {
 			for r := range cfg.RoomsPerFloor {
-				s.rooms = append(s.rooms, newRoom(cfg.Seed, placeAt(b, f, r)))
+				room := newRoom(cfg.Seed, placeAt(b, f, r))
+				if cfg.Stories {
+					room.stories = storiesOf(b, f, r)
+				}
+				s.rooms = append(s.rooms, room)
 			}
 		}
 	}

@@ -43,6 +43,9 @@ func portfolioFromConfig(conf *service.ParsedConfig, now time.Time) (cfg simulat
 	if cfg.End, err = instant(conf, fieldEnd, now); err != nil {
 		return cfg, err
 	}
+	if cfg.Stories, err = conf.FieldBool(fieldStories); err != nil {
+		return cfg, err
+	}
 	faults := conf.Namespace(fieldFaults)
 	if cfg.FaultShare, err = faults.FieldFloat(fieldProbability); err != nil {
 		return cfg, err

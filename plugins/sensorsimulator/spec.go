@@ -22,6 +22,8 @@ const (
 	fieldCount     = "count"
 	fieldBatchSize = "batch_size"
 
+	fieldStories = "stories"
+
 	fieldFaults      = "faults"
 	fieldProbability = "probability"
 	fieldKinds       = "kinds"
@@ -95,8 +97,10 @@ About half a kilobyte for each sensor, the batches in flight, and the readings t
 					Description("The probability that a reading is affected by a fault: the share of each sensor's time, in the long run, that lies within an episode of a fault. Episodes last from minutes to hours, so single days differ. The readings that a dropout or the failure of a gateway affects are missing."),
 				service.NewStringListField(fieldKinds).Default(names()).LintRule(kindsRule()).
 					Description("The kinds of faults. They share the probability equally by time, so short kinds come more often than long ones: overheating (about 1h), humidity_spike (15m), ventilation_failure (2h), equipment_malfunction (20m), stuck (one metric keeps its value, 3h), drift (one metric runs away slowly, 12h), dropout (no readings at all, 30m), gateway_failure (no readings of a whole floor, 45m), co2_drift (the CO₂ sensor loses its calibration, 10 days), night_use (people are there at night, 90m; it has its share of the night only)."),
-			).LintRule(`root = if this.probability.or(0.05) > 0 && this.kinds.or([ "" ]).length() == 0 { [ "kinds must not be empty, set probability to 0 for no faults" ] }`).
+			).LintRule(`root = if this.probability.or(0.05) > 0 && this.kinds.or([ "" ]).length().catch(1) == 0 { [ "kinds must not be empty, set probability to 0 for no faults" ] }`).
 				Description("What goes wrong in rooms and sensors."),
+			service.NewBoolField(fieldStories).Default(false).
+				Description("Adds faults that come back in the same places on the same days of each week, so that a visitor can be told where to look: the temperature of office 201 in Building A stands still (Mo, We, Fr, Su 9–16 h), the gateway of Floor 3 in Building B is down (Tu, Th, Sa 12–13.10 h), conference room 102 in Building A is not aired (working days 13–15 h), the kitchen of cafeteria 104 in Building C is left on (Sa 6 h – Su 22 h), somebody is in office 301 of Building C at night (Tu, Th, Su 1–3 h), the CO₂ sensor of office 401 in Building B drifts from Monday to Sunday, and the batteries of the warehouses 406 in Buildings A and C are empty (Mo 7 h – Th 13 h and Th 12 h – Mo 8 h)."),
 			service.NewObjectField(fieldDisturbances,
 				service.NewFloatField(fieldLate).Default(0.0).LintRule(probabilityRule(fieldLate)).
 					Description("The probability that a reading is delivered late."),

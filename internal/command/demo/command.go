@@ -23,8 +23,8 @@ func Command() *cli.Command {
 		Usage: "Watch three simulated buildings, with a database and a broker of its own",
 		Description: `Starts a Postgres and a broker that speaks Kafka's protocol, keeps the data of
 both in a directory, and runs the full pipeline on them: simulated sensors →
-Kafka → window aggregates and anomalies → Postgres. A day of history is filled
-in first, then the simulation goes on in real time.
+Kafka → window aggregates and anomalies → Postgres. Three days of history are
+filled in first, then the simulation goes on in real time.
 
   buildmon demo
   buildmon demo --duration 1m --dir /tmp/demo
@@ -36,7 +36,7 @@ they differ.`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "dir", Value: "buildmon-demo", Usage: "the `DIRECTORY` that keeps the data"},
 			&cli.DurationFlag{Name: "duration", Usage: "end by itself after this time, such as 1m; 0 runs until Ctrl-C"},
-			&cli.DurationFlag{Name: "history", Value: 24 * time.Hour, Usage: "how much of the past to fill in at the first start; 0 begins now"},
+			&cli.DurationFlag{Name: "history", Value: 72 * time.Hour, Usage: "how much of the past to fill in at the first start; 0 begins now"},
 			&cli.StringFlag{Name: "postgres", Usage: "use the database with this connection string `DSN` in place of an own one"},
 			&cli.StringFlag{Name: "kafka", Usage: "use the brokers at `HOST:PORT,…` in place of an own one"},
 		},

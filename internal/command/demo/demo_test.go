@@ -163,7 +163,7 @@ func requireComplete(t *testing.T, dir string) (readings int) {
 
 	sim, err := simulate.New(simulate.Config{
 		Seed: 1, Buildings: 3, Floors: 4, RoomsPerFloor: 6, Location: time.UTC,
-		Start: first, End: newest.Add(time.Millisecond), Interval: 10 * time.Second, FaultShare: 0.05, FaultKinds: simulate.Faults(),
+		Start: first, End: newest.Add(time.Millisecond), Interval: 10 * time.Second, FaultShare: 0.01, FaultKinds: simulate.Faults(), Stories: true,
 	})
 	require.NoError(t, err)
 	// What was made in the last moments may wait in the broker for the next start.

@@ -36,6 +36,8 @@ func startPipeline(s servers, begin time.Time, version string, log *slog.Logger)
 		"BUILDMON_SIMULATOR_START":    begin.Format(time.RFC3339Nano),
 		"BUILDMON_SIMULATOR_INTERVAL": interval.String(),
 		"BUILDMON_SIMULATOR_SPEED":    "0",
+		"BUILDMON_SIMULATOR_STORIES":  "true",
+		"BUILDMON_SIMULATOR_FAULTS":   "0.01",
 	}
 	mux := http.NewServeMux()
 	b := service.NewStreamBuilder()
