@@ -38,6 +38,9 @@ func init() {
 // input hands out what a simulated transport delivers, each message when it is
 // due. The host reads one batch at a time.
 type input struct {
+	cfg       simulate.Config
+	disturb   simulate.TransportConfig
+	position  position
 	sim       *simulate.Simulator
 	transport *simulate.Transport
 	pace      simulate.Pace
@@ -66,6 +69,8 @@ func newFromConfig(conf *service.ParsedConfig, res *service.Resources, now func(
 	}
 	in := &input{
 		now:          now,
+		cfg:          cfg,
+		disturb:      disturbances,
 		faults:       res.Metrics().NewCounter("buildmon_sensor_simulator_faults_total", "fault"),
 		disturbances: res.Metrics().NewCounter("buildmon_sensor_simulator_disturbances_total", "disturbance"),
 		silent:       map[simulate.Fault]int64{},
@@ -83,24 +88,41 @@ func newFromConfig(conf *service.ParsedConfig, res *service.Resources, now func(
 	if in.size < 1 {
 		return nil, fmt.Errorf("batch_size must be at least 1, got %d", in.size)
 	}
-	if in.sim, err = simulate.New(cfg); err != nil {
+	in.position = position{res: res, now: now, overlap: positionOverlap + disturbances.LateBy}
+	if in.position.cache, err = conf.FieldString(fieldPosition, fieldCache); err != nil {
 		return nil, err
 	}
-	if in.transport, err = simulate.NewTransport(disturbances, in.sim); err != nil {
+	if in.position.key, err = conf.FieldString(fieldPosition, fieldKey); err != nil {
 		return nil, err
 	}
-	return in, nil
+	return in, in.begin()
 }
 
-// Connect has nothing to connect to.
-func (in *input) Connect(context.Context) error { return nil }
+// begin makes a simulator that begins where the configuration says.
+func (in *input) begin() (err error) {
+	if in.sim, err = simulate.New(in.cfg); err != nil {
+		return err
+	}
+	in.transport, err = simulate.NewTransport(in.disturb, in.sim)
+	return err
+}
+
+// Connect goes on where an earlier process stopped.
+func (in *input) Connect(ctx context.Context) error {
+	at, err := in.position.load(ctx)
+	if err != nil || !at.After(in.cfg.Start) || at.After(in.now()) {
+		return err
+	}
+	in.cfg.Start, in.pace.Start = at, at
+	return in.begin()
+}
 
 // ReadBatch waits until a message is due and returns all that are, up to the
-// batch size. The acknowledgement has nothing to do: the host delivers rejected
-// batches again.
+// batch size. The host delivers rejected batches again.
 func (in *input) ReadBatch(ctx context.Context) (service.MessageBatch, service.AckFunc, error) {
 	now := in.now()
 	var batch service.MessageBatch
+	var newest time.Time
 	for len(batch) < in.size {
 		if !in.has {
 			if in.has = in.transport.Next(&in.next); !in.has {
@@ -118,17 +140,23 @@ func (in *input) ReadBatch(ctx context.Context) (service.MessageBatch, service.A
 			continue
 		}
 		batch = append(batch, in.message(&in.next))
+		newest = in.next.Reading.Time
 		in.has = false
 	}
 	in.countSilent()
 	if len(batch) == 0 {
 		return nil, nil, service.ErrEndOfInput
 	}
-	return batch, func(context.Context, error) error { return nil }, nil
+	return batch, func(ctx context.Context, err error) error {
+		if err == nil {
+			err = in.position.delivered(ctx, newest)
+		}
+		return err
+	}, nil
 }
 
-// Close has nothing to release.
-func (in *input) Close(context.Context) error { return nil }
+// Close saves how far the readings have been delivered.
+func (in *input) Close(ctx context.Context) error { return in.position.close(ctx) }
 
 func (in *input) message(d *simulate.Delivery) *service.Message {
 	if d.Disturbance == simulate.Malformed {

@@ -22,7 +22,10 @@ const (
 	fieldCount     = "count"
 	fieldBatchSize = "batch_size"
 
-	fieldStories = "stories"
+	fieldStories  = "stories"
+	fieldPosition = "position"
+	fieldCache    = "cache"
+	fieldKey      = "key"
 
 	fieldFaults      = "faults"
 	fieldProbability = "probability"
@@ -117,6 +120,12 @@ About half a kilobyte for each sensor, the batches in flight, and the readings t
 				LintRule(`let sum = this.late.or(0) + this.out_of_order.or(0) + this.duplicated.or(0) + this.malformed.or(0)
 root = if $sum > 1.000000001 { [ "late, out_of_order, duplicated and malformed must add up to at most 1, got %v".format($sum) ] }`).
 				Description("What goes wrong on the way, to try how the rest of a pipeline bears it. A reading suffers at most one of these."),
+			service.NewObjectField(fieldPosition,
+				service.NewStringField(fieldCache).Default("").
+					Description("The label of a cache resource that keeps how far the readings have been delivered. With it `start_time` is where the first start begins, and later ones go on an hour before the newest delivered reading. Empty keeps nothing."),
+				service.NewStringField(fieldKey).Default("sensor_simulator").
+					Description("Where in the cache that lies."),
+			).Advanced().Description("Where to go on after a restart."),
 			service.NewIntField(fieldBatchSize).Default(500).
 				LintRule(`root = if this < 1 { [ "batch_size must be at least 1, got %v".format(this) ] }`).Advanced().
 				Description("The most messages in one batch. Batches are never waited for: in real time each holds what is due, which may be one reading."),
