@@ -27,6 +27,10 @@ type Anomaly struct {
 	// Continues tells that the finding belongs to what was reported already. It
 	// makes an event longer and is no row of its own.
 	Continues bool
+
+	// Silence is what is known of sensors that stopped reporting, or nil: see
+	// [NewSilence].
+	Silence *Silence
 }
 
 // MultipleMetrics is the metric of a finding about several metrics together.
@@ -90,6 +94,8 @@ type row struct {
 	CO2         *float64  `json:"co2,omitempty"`
 	Occupancy   *float64  `json:"occupancy,omitempty"`
 	Energy      *float64  `json:"energy_consumption,omitempty"`
+
+	Silence *Silence `json:"silence,omitempty"`
 }
 
 // MarshalJSON writes the anomaly under the names of its columns.
@@ -102,7 +108,7 @@ func (a *Anomaly) MarshalJSON() ([]byte, error) {
 		Explanation: a.Explanation,
 		Temperature: optional(r.Values[reading.Temperature]), Humidity: optional(r.Values[reading.Humidity]),
 		CO2: optional(r.Values[reading.CO2]), Occupancy: optional(r.Values[reading.Occupancy]),
-		Energy: optional(r.Values[reading.Energy]),
+		Energy: optional(r.Values[reading.Energy]), Silence: a.Silence,
 	})
 }
 
@@ -122,6 +128,13 @@ func (a *Anomaly) UnmarshalJSON(data []byte) error {
 		return fmt.Errorf("decoding anomaly of sensor %q: detector, metric and anomaly_type are needed", w.SensorID)
 	case w.Score == nil || *w.Score < 0 || *w.Score > 1:
 		return fmt.Errorf("decoding anomaly of sensor %q: anomaly_score is missing or not within 0 to 1", w.SensorID)
+	}
+	if w.Silence != nil {
+		if len(w.Silence.Sensors) == 0 {
+			return fmt.Errorf("decoding anomaly of sensor %q: silence names no sensors", w.SensorID)
+		}
+		*a = *NewSilence(w.Detector, w.Silence)
+		return nil
 	}
 	*a = Anomaly{
 		Reading: &reading.Reading{

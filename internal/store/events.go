@@ -150,8 +150,8 @@ func addEvents(ctx context.Context, tx pgx.Tx, found []*anomaly.Anomaly, quiet t
 	if len(events) == 0 {
 		return nil
 	}
-	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(eventsLock)); err != nil {
-		return fmt.Errorf("waiting to merge events: %w", err)
+	if err := lockEvents(ctx, tx); err != nil {
+		return err
 	}
 	c := columnsOf(events)
 	rows, err := tx.Query(ctx, nearbyEventsSQL, c.sensor, c.detector, c.metric, c.started, c.last, quiet)
@@ -172,6 +172,14 @@ func addEvents(ctx context.Context, tx pgx.Tx, found []*anomaly.Anomaly, quiet t
 		c.score, c.peak, c.severity, c.value, c.low, c.high, c.explanation,
 		c.place[0], c.place[1], c.place[2], c.place[3], quiet); err != nil {
 		return fmt.Errorf("storing events: %w", err)
+	}
+	return nil
+}
+
+// lockEvents makes transactions that merge events follow one another.
+func lockEvents(ctx context.Context, tx pgx.Tx) error {
+	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(eventsLock)); err != nil {
+		return fmt.Errorf("waiting to merge events: %w", err)
 	}
 	return nil
 }

@@ -19,7 +19,8 @@ import (
 // Batch is what is written together. Panes must be made of the batch's own
 // readings, the same pointers. An anomaly whose reading is in the batch is kept
 // only if that reading is new, and only then takes part in an event; others are kept
-// by their own identity.
+// by their own identity. A silence is kept if the batch has a new reading, or none at
+// all, and nothing was stored before that contradicts it.
 type Batch struct {
 	Readings    []*reading.Reading
 	Panes       []*window.Pane
@@ -88,6 +89,7 @@ type writing struct {
 	members   map[*reading.Reading]bool // all of the batch
 	known     map[*reading.Reading]bool // not new: stale, duplicate or refused
 	sightings []*sighting               // of places that were not known before
+	silences  []*anomaly.Anomaly        // that nothing contradicts
 	result    Result
 }
 
@@ -117,7 +119,10 @@ func (w *writing) prepare(ctx context.Context) error {
 		err = ensureAll(ctx, w.partitions, aggregates, w.batch.Panes, func(p *window.Pane) time.Time { return p.Start })
 	}
 	if err == nil {
-		err = ensureAll(ctx, w.partitions, anomalies, w.batch.Anomalies, func(a *anomaly.Anomaly) time.Time { return a.Reading.Time })
+		w.silences, err = w.heardSince(ctx, w.batch.Anomalies)
+	}
+	if err == nil {
+		err = ensureAll(ctx, w.partitions, anomalies, slices.Concat(w.batch.Anomalies, w.silences), func(a *anomaly.Anomaly) time.Time { return a.Reading.Time })
 	}
 	return err
 }
@@ -147,9 +152,34 @@ func (w *writing) transact(ctx context.Context, store func(context.Context, pgx.
 				return err
 			}
 		}
-		// Last, because of its lock.
-		return addEvents(ctx, tx, slices.DeleteFunc(found, func(a *anomaly.Anomaly) bool { return !w.members[a.Reading] }), w.quiet)
+		// Last, because of their lock.
+		if err := addEvents(ctx, tx, slices.DeleteFunc(found, func(a *anomaly.Anomaly) bool { return !w.members[a.Reading] }), w.quiet); err != nil {
+			return err
+		}
+		return w.addSilences(ctx, tx)
 	})
+}
+
+// addSilences stores the silences that are not known, and their anomalies. Those of
+// a batch of which all readings are known are of a replay.
+func (w *writing) addSilences(ctx context.Context, tx pgx.Tx) error {
+	if len(w.silences) == 0 || len(w.batch.Readings) > 0 && w.result.Stored == 0 {
+		return nil
+	}
+	found, err := storedSilences(ctx, tx, w.silences)
+	if err != nil {
+		return err
+	}
+	if found, err = addSilences(ctx, tx, found); err != nil || len(found) == 0 {
+		return err
+	}
+	fresh, stored := &pgx.Batch{}, 0
+	queueAnomalies(fresh, found, &stored)
+	if err := tx.SendBatch(ctx, fresh).Close(); err != nil {
+		return fmt.Errorf("storing anomalies of silences: %w", err)
+	}
+	w.result.Anomalies += stored
+	return nil
 }
 
 // refuse turns a reading into a dead letter.
@@ -189,10 +219,11 @@ func (w *writing) newPanes() []*window.Pane {
 }
 
 // newAnomalies are the findings on readings that are new or not in the batch.
+// Silences are not about a reading.
 func (w *writing) newAnomalies() []*anomaly.Anomaly {
 	var kept []*anomaly.Anomaly
 	for _, a := range w.batch.Anomalies {
-		if !w.known[a.Reading] {
+		if a.Silence == nil && !w.known[a.Reading] {
 			kept = append(kept, a)
 		}
 	}
