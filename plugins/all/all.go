@@ -8,6 +8,7 @@ import (
 	_ "buildmon/plugins/postgres"
 	_ "buildmon/plugins/prometheus"
 	_ "buildmon/plugins/sensorsimulator"
+	_ "buildmon/plugins/silence"
 	_ "buildmon/plugins/spikedetector"
 	_ "buildmon/plugins/threshold"
 	_ "buildmon/plugins/tumblingwindow"

@@ -34,6 +34,11 @@ type Ticker interface {
 	Tick(at time.Time, found []*anomaly.Anomaly) []*anomaly.Anomaly
 }
 
+// Laned is a state that wants to know which lane it is of, for metrics.
+type Laned interface {
+	SetLane(name string)
+}
+
 // Scorer is a state that says of each reading how unusual it is, also of those that
 // it does not report.
 type Scorer interface {
@@ -67,7 +72,13 @@ var _ service.BatchProcessor = (*Processor[State])(nil)
 // New returns the processor of a component, whose configuration has the field
 // [lanes.Field]. fresh makes the state of a lane that is seen for the first time.
 func New[S State](component string, conf *service.ParsedConfig, res *service.Resources, fresh func() S) (*Processor[S], error) {
-	states, err := lanes.New(conf, res, func(string) *memory[S] { return &memory[S]{state: fresh()} })
+	states, err := lanes.New(conf, res, func(lane string) *memory[S] {
+		m := &memory[S]{state: fresh()}
+		if l, ok := any(m.state).(Laned); ok {
+			l.SetLane(lane)
+		}
+		return m
+	})
 	if err != nil {
 		return nil, err
 	}

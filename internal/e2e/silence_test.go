@@ -1,0 +1,58 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Gateways fail in a simulated day that comes over three partitions. Each outage is
+// one event, from the last reading of its floor until half of its six sensors report
+// again, and nothing else is one. Read again by a group that has learned nothing, all
+// stays as it is.
+func TestSilentGatewaysAreOneEventEach(t *testing.T) {
+	original, err := os.ReadFile("../../pipelines/simulate.yaml")
+	require.NoError(t, err)
+	const seed = "    seed: ${BUILDMON_SIMULATOR_SEED:1}\n"
+	require.Contains(t, string(original), seed)
+	pipeline := filepath.Join(t.TempDir(), "gateways.yaml")
+	require.NoError(t, os.WriteFile(pipeline, []byte(strings.Replace(string(original), seed,
+		seed+"    faults: { probability: 0.1, kinds: [ gateway_failure ] }\n", 1)+"    max_in_flight: 1\n"), 0o644)) // so that no batch overtakes another
+
+	s := newSite(t)
+	_, err = s.admin.CreateTopic(t.Context(), 3, 1, nil, s.topic)
+	require.NoError(t, err)
+	const n = 30_000
+	s.start(pipeline, append(simulated(n), "BUILDMON_SIMULATOR_INTERVAL=1m")...).wait(2 * time.Minute)
+	p := s.start("monitor.yaml")
+	s.waitForReadings(n)
+	p.stop()
+
+	// Too little is known in the first minutes of a sensor.
+	const outages = `WITH spoken AS (
+			SELECT building, floor, "timestamp" AS back, lag("timestamp") OVER (PARTITION BY building, floor ORDER BY "timestamp") AS last FROM sensor_readings
+		), outages AS (
+			SELECT * FROM spoken WHERE back - last > '6 minutes' AND last > (SELECT min("timestamp") FROM sensor_readings) + interval '10 minutes'
+			UNION ALL SELECT building, floor, NULL, max("timestamp") FROM sensor_readings GROUP BY building, floor
+			HAVING (SELECT max("timestamp") FROM sensor_readings) - max("timestamp") > '6 minutes'
+		), events AS (SELECT * FROM sensor_events WHERE detector = 'silence') `
+	require.Greater(t, s.number(outages+`SELECT count(*) FROM outages`), int64(5))
+	require.Zero(t, s.number(outages+`SELECT count(*) FROM outages o FULL JOIN events e
+		ON (e.building, e.floor, e.started_at) = (o.building, o.floor, o.last) AND e.anomaly_type = 'group_silent' AND cardinality(e.sensors) = 6
+		AND e.open = (o.back IS NULL) AND (e.open OR e.ended_at - o.back BETWEEN '0' AND '1 minute')
+		AND e.explanation LIKE '6 sensors of ' || o.building || ', ' || o.floor || ' stopped reporting together: %'
+		WHERE e.started_at IS NULL OR o.last IS NULL`))
+	require.Zero(t, s.number(`SELECT count(*) FROM sensor_anomalies a WHERE NOT EXISTS (SELECT FROM sensor_readings r WHERE (r.sensor_id, r."timestamp") = (a.sensor_id, a."timestamp"))`))
+
+	const digest = `SELECT hashtextextended(string_agg(x, ',' ORDER BY x), 0) FROM (
+		SELECT e::text AS x FROM anomaly_events e UNION ALL SELECT a::text FROM sensor_anomalies a) y`
+	before := s.number(digest)
+	p = s.start("monitor.yaml", "BUILDMON_KAFKA_GROUP="+s.topic+"-replay", "BUILDMON_STATE_CACHE=none")
+	require.Eventually(t, func() bool { return s.committed(s.topic+"-replay") == n }, time.Minute, 100*time.Millisecond)
+	p.stop()
+	require.Equal(t, before, s.number(digest))
+}
