@@ -44,34 +44,68 @@ func NewDecoder(now func() time.Time) *Decoder {
 // Decode parses one message. The error is always an *Error, and the reading does
 // not refer to data.
 func (d *Decoder) Decode(data []byte) (*Reading, error) {
-	if len(data) > MaxBytes {
-		return nil, refuse(TooLarge, "the message has %d bytes, at most %d are accepted", len(data), MaxBytes)
+	r := &Reading{}
+	if err := d.DecodeTo(r, data); err != nil {
+		return nil, err
 	}
+	return r, nil
+}
+
+// DecodeTo parses one message into r, which is worth nothing when it returns an
+// error, always an *Error. It is for those who keep readings in bulk.
+func (d *Decoder) DecodeTo(r *Reading, data []byte) error {
+	if len(data) > MaxBytes {
+		return refuse(TooLarge, "the message has %d bytes, at most %d are accepted", len(data), MaxBytes)
+	}
+	*r = Reading{Values: Absent()}
+	timestamp, ok := d.plain(r, data)
+	if !ok {
+		*r = Reading{Values: Absent()}
+		var err error
+		if timestamp, err = d.strict(r, data); err != nil {
+			return err
+		}
+	}
+	switch {
+	case r.SensorID == "":
+		return refuse(MissingSensorID, "sensor_id is missing or empty")
+	case !timestamp:
+		return refuse(MissingTimestamp, "reading of sensor %q has no timestamp", r.SensorID)
+	case r.Time.Before(Oldest):
+		return refuse(PastTimestamp, "timestamp %s of sensor %q is before %s, check the clock of the device",
+			r.Time.Format(layout), r.SensorID, Oldest.Format(layout))
+	case r.Time.Sub(d.now()) > MaxFuture:
+		return refuse(FutureTimestamp, "timestamp %s of sensor %q is more than %s ahead, check the clock of the device",
+			r.Time.Format(layout), r.SensorID, MaxFuture)
+	}
+	return nil
+}
+
+// strict decodes any message, and says what is wrong with it.
+func (d *Decoder) strict(r *Reading, data []byte) (timestamp bool, err error) {
 	d.json.Reset(bytes.NewBuffer(data))
 	open, err := d.json.ReadToken()
 	if err != nil {
-		return nil, malformed(err)
+		return false, malformed(err)
 	}
 	if open.Kind() != '{' {
-		return nil, refuse(WrongType, "expected a JSON object, got %s", open.Kind())
+		return false, refuse(WrongType, "expected a JSON object, got %s", open.Kind())
 	}
-	r := &Reading{Values: Absent()}
-	var timestamp bool
 	for d.json.PeekKind() != '}' {
 		name, err := d.json.ReadValue()
 		if err != nil {
-			return nil, malformed(err)
+			return false, malformed(err)
 		}
 		known := memberOf(name)
 		var other string
 		if known == unknown {
 			if other, err = d.text("a member name", name); err != nil {
-				return nil, err
+				return false, err
 			}
 		}
 		value, err := d.json.ReadValue()
 		if err != nil {
-			return nil, malformed(err)
+			return false, malformed(err)
 		}
 		if value.Kind() == 'n' && known != unknown {
 			continue
@@ -80,28 +114,16 @@ func (d *Decoder) Decode(data []byte) (*Reading, error) {
 			timestamp = true
 		}
 		if err := d.set(r, known, other, value); err != nil {
-			return nil, err
+			return false, err
 		}
 	}
 	if _, err := d.json.ReadToken(); err != nil {
-		return nil, malformed(err)
+		return false, malformed(err)
 	}
 	if _, err := d.json.ReadToken(); !errors.Is(err, io.EOF) {
-		return nil, refuse(MalformedJSON, "the message goes on after the JSON object")
+		return false, refuse(MalformedJSON, "the message goes on after the JSON object")
 	}
-	switch {
-	case r.SensorID == "":
-		return nil, refuse(MissingSensorID, "sensor_id is missing or empty")
-	case !timestamp:
-		return nil, refuse(MissingTimestamp, "reading of sensor %q has no timestamp", r.SensorID)
-	case r.Time.Before(Oldest):
-		return nil, refuse(PastTimestamp, "timestamp %s of sensor %q is before %s, check the clock of the device",
-			r.Time.Format(layout), r.SensorID, Oldest.Format(layout))
-	case r.Time.Sub(d.now()) > MaxFuture:
-		return nil, refuse(FutureTimestamp, "timestamp %s of sensor %q is more than %s ahead, check the clock of the device",
-			r.Time.Format(layout), r.SensorID, MaxFuture)
-	}
-	return r, nil
+	return timestamp, nil
 }
 
 type member uint8
@@ -253,7 +275,8 @@ func parseTime(value jsontext.Value) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, refuse(BadTimestamp, "timestamp is %s, want RFC 3339 with a zone, such as %q", shown(value), "2026-01-05T09:30:00Z")
 	}
-	return t.UTC().Truncate(time.Microsecond), nil
+	t = t.UTC()
+	return t.Add(-time.Duration(t.Nanosecond() % 1000)), nil
 }
 
 // shown is foreign text for an error, cut to a readable length.
