@@ -105,5 +105,6 @@ func (d delivery) messages() service.MessageBatch {
 	for i, r := range d.records {
 		batch[i] = d.lane.labels.message(r)
 	}
+	d.lane.labels.lane.Begin(batch)
 	return batch
 }

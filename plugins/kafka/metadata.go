@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
@@ -19,14 +20,17 @@ const (
 	metaEpoch     = "kafka_epoch"
 )
 
-// metadata holds the values that all messages of a lane share, as the interface
-// values that messages keep, so that they are allocated once for the lane.
+// metadata holds what all messages of a lane share.
 type metadata struct {
 	topic, partition, epoch any
+	lane                    *carry.Lane
 }
 
 func newMetadata(s source, epoch int64) metadata {
-	return metadata{topic: s.topic, partition: int(s.partition), epoch: int(epoch)}
+	return metadata{
+		topic: s.topic, partition: int(s.partition), epoch: int(epoch),
+		lane: &carry.Lane{Name: s.topic + "/" + strconv.Itoa(int(s.partition)), Epoch: strconv.FormatInt(epoch, 10)},
+	}
 }
 
 // tick says that nothing was left at that time.
@@ -45,14 +49,26 @@ func (m metadata) message(r *kgo.Record) *service.Message {
 		msg.MetaSetMut(r.Headers[i].Key, string(r.Headers[i].Value))
 	}
 	if r.Key != nil {
-		msg.MetaSetMut(metaKey, string(r.Key))
+		msg.MetaSetImmut(metaKey, (*recordKey)(r))
 	} else if len(r.Headers) > 0 {
 		msg.MetaDelete(metaKey)
 	}
 	msg.MetaSetMut(metaTopic, m.topic)
 	msg.MetaSetMut(metaPartition, m.partition)
-	msg.MetaSetMut(metaOffset, int(r.Offset))
-	msg.MetaSetMut(metaTimestamp, int(r.Timestamp.Unix()))
+	msg.MetaSetImmut(metaOffset, (*recordOffset)(r))
+	msg.MetaSetImmut(metaTimestamp, (*recordTimestamp)(r))
 	msg.MetaSetMut(metaEpoch, m.epoch)
 	return msg
 }
+
+// What only some pipelines ask for is read from the record when they ask, and costs
+// the others nothing.
+type (
+	recordKey       kgo.Record
+	recordOffset    kgo.Record
+	recordTimestamp kgo.Record
+)
+
+func (r *recordKey) Copy() any       { return string(r.Key) }
+func (r *recordOffset) Copy() any    { return int(r.Offset) }
+func (r *recordTimestamp) Copy() any { return int(r.Timestamp.Unix()) }

@@ -6,6 +6,7 @@ package carry
 import (
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -68,12 +69,24 @@ func NewDecoder(now func() time.Time) *Decoder {
 // are marked as dead letters with the reason, so that pipelines can route them.
 func (d *Decoder) Batch(batch service.MessageBatch) []Item {
 	items := make([]Item, len(batch))
-	dec := d.pool.Get().(*reading.Decoder)
-	defer d.pool.Put(dec)
-
+	var fresh *decoding // of the messages that carry nothing yet
 	for i, msg := range batch {
 		if err := msg.GetError(); err != nil {
 			items[i] = Item{Err: err, Lane: laneOf(msg)}
+			continue
+		}
+		raw, err := msg.AsBytes()
+		if err != nil {
+			items[i] = Item{Err: err, Lane: laneOf(msg)}
+			continue
+		}
+		c := carriedBy(msg)
+		if value, ok := c.of(raw); ok {
+			if item, ok := value.(*Item); ok {
+				items[i] = *item
+			} else {
+				items[i] = Item{Lane: laneOf(msg)}
+			}
 			continue
 		}
 		kind, marked := msg.MetaGet(MetaKind)
@@ -85,17 +98,13 @@ func (d *Decoder) Batch(batch service.MessageBatch) []Item {
 			items[i] = Item{Lane: laneOf(msg)}
 			continue
 		}
-		raw, err := msg.AsBytes()
-		if err != nil {
-			items[i] = Item{Err: err, Lane: laneOf(msg)}
-			continue
+		if fresh == nil {
+			fresh = newDecoding(len(batch) - i)
+			dec := d.pool.Get().(*reading.Decoder)
+			defer d.pool.Put(dec)
+			fresh.dec = dec
 		}
-		if c := carriedBy(msg); c != nil && c.is(raw) {
-			items[i] = c.value.(Item)
-			continue
-		}
-		item := Item{Lane: laneOf(msg)}
-		item.Reading, item.Err = dec.Decode(raw)
+		item := fresh.decode(raw, laneOf(msg))
 		if refused := (*reading.Error)(nil); errors.As(item.Err, &refused) {
 			msg.MetaSetMut(MetaKind, KindDeadLetter)
 			msg.MetaSetMut(MetaReason, string(refused.Reason))
@@ -103,10 +112,50 @@ func (d *Decoder) Batch(batch service.MessageBatch) []Item {
 			msg.MetaDelete(MetaKind)
 			msg.MetaDelete(MetaReason)
 		}
-		carryWith(msg, item, raw)
-		items[i] = item
+		items[i] = *fresh.carryWith(msg, c, item, raw)
 	}
 	return items
+}
+
+// decoding makes what the messages of one batch will carry. The parts of a batch
+// share their memory: they are kept and dropped together.
+type decoding struct {
+	dec      *reading.Decoder
+	readings []reading.Reading
+	items    []Item
+	contents []content
+}
+
+func newDecoding(most int) *decoding {
+	return &decoding{readings: make([]reading.Reading, most), items: make([]Item, most), contents: make([]content, most)}
+}
+
+func (d *decoding) decode(raw []byte, lane Lane) *Item {
+	r, item := &d.readings[0], &d.items[0]
+	d.readings, d.items = d.readings[1:], d.items[1:]
+	item.Lane = lane
+	if item.Err = d.dec.DecodeTo(r, raw); item.Err == nil {
+		item.Reading = r
+	}
+	return item
+}
+
+// carryWith lets a message carry an item, and returns the one that it carries: there
+// are copies of messages, and whoever decodes one of them first decodes for all.
+func (d *decoding) carryWith(msg *service.Message, c *carried, item *Item, raw []byte) *Item {
+	made := &d.contents[0]
+	d.contents = d.contents[1:]
+	*made = content{value: item, raw: raw}
+	switch {
+	case c != nil && c.now.CompareAndSwap(nil, made):
+		return item
+	case c != nil:
+		if value, ok := c.of(raw); ok {
+			return value.(*Item)
+		}
+	}
+	carryContent(msg, c, made)
+	return item
 }
 
 // usualBytes holds most readings, so that making one does not grow it bit by
@@ -118,7 +167,7 @@ const usualBytes = 320
 func NewReading(r *reading.Reading) *service.Message {
 	raw := r.AppendJSON(make([]byte, 0, usualBytes))
 	msg := service.NewMessage(raw)
-	carryWith(msg, Item{Reading: r}, raw)
+	carryWith(msg, &Item{Reading: r}, raw)
 	return msg
 }
 
@@ -142,10 +191,11 @@ func Derived(msg *service.Message) (kind string, value any) {
 		return "", nil
 	}
 	raw, err := msg.AsBytes()
-	if c := carriedBy(msg); err == nil && c != nil && c.is(raw) {
-		return kind, c.value
+	if err != nil {
+		return kind, nil
 	}
-	return kind, nil
+	value, _ = carriedBy(msg).of(raw)
+	return kind, value
 }
 
 // metaCarried is the metadata key under which a message carries a value. The
@@ -153,24 +203,48 @@ func Derived(msg *service.Message) (kind string, value any) {
 // had before a processor.
 const metaCarried = "buildmon_carried"
 
-// carried is what a message carries and the content it belongs to.
+// carried is what a message carries. A message of a lane carries it from the
+// beginning, and copies of the message share it. It is safe for concurrent use.
 type carried struct {
-	value any
+	now  atomic.Pointer[content]
+	lane *Lane // where the message is from, if its source has said so
+}
+
+// content is what was made of the content of a message.
+type content struct {
+	value any // *Item, or what a derived message stands for
 	raw   []byte
 }
 
 // Copy is what those see who ask for the metadata as text.
 func (*carried) Copy() any { return "" }
 
-// is tells whether the content is still what the value belongs to. Content is
-// replaced, never written to, so it is the same if it lies at the same place;
-// carried holds on to it, so the place is not used again.
-func (c *carried) is(raw []byte) bool {
-	return len(raw) == len(c.raw) && unsafe.SliceData(raw) == unsafe.SliceData(c.raw)
+// of returns the value if the content is still what it belongs to. Content is
+// replaced, never written to, so it is the same if it lies at the same place; it is
+// held on to, so the place is not used again.
+func (c *carried) of(raw []byte) (value any, ok bool) {
+	if c == nil {
+		return nil, false
+	}
+	have := c.now.Load()
+	if have == nil || len(raw) != len(have.raw) || unsafe.SliceData(raw) != unsafe.SliceData(have.raw) {
+		return nil, false
+	}
+	return have.value, true
 }
 
 func carryWith(msg *service.Message, value any, raw []byte) {
-	msg.MetaSetImmut(metaCarried, &carried{value: value, raw: raw})
+	carryContent(msg, carriedBy(msg), &content{value: value, raw: raw})
+}
+
+// carryContent lets a message carry something else than its copies.
+func carryContent(msg *service.Message, before *carried, made *content) {
+	c := &carried{}
+	if before != nil {
+		c.lane = before.lane
+	}
+	c.now.Store(made)
+	msg.MetaSetImmut(metaCarried, c)
 }
 
 func carriedBy(msg *service.Message) *carried {

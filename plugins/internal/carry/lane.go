@@ -27,7 +27,20 @@ type Lane struct {
 	Epoch string
 }
 
+// Begin lets the messages of a lane know it. Sources that know their lane spare all
+// others to look it up for each message.
+func (l *Lane) Begin(batch service.MessageBatch) {
+	carriers := make([]carried, len(batch))
+	for i, msg := range batch {
+		carriers[i].lane = l
+		msg.MetaSetImmut(metaCarried, &carriers[i])
+	}
+}
+
 func laneOf(msg *service.Message) Lane {
+	if c := carriedBy(msg); c != nil && c.lane != nil {
+		return *c.lane
+	}
 	topic, ok := msg.MetaGet(MetaTopic)
 	if !ok {
 		return Lane{}
@@ -54,17 +67,33 @@ func Position(msg *service.Message) string {
 // ByLane calls fn once for each lane of a batch with the indices of its items,
 // in the order in which lanes first appear.
 func ByLane(items []Item, fn func(lane Lane, indices []int) error) error {
-	var order []Lane
-	lanes := map[Lane][]int{}
-	for i := range items {
-		l := items[i].Lane
-		if _, ok := lanes[l]; !ok {
-			order = append(order, l)
-		}
-		lanes[l] = append(lanes[l], i)
+	type part struct {
+		lane    Lane
+		indices []int
 	}
-	for _, l := range order {
-		if err := fn(l, lanes[l]); err != nil {
+	var parts []*part
+	find := func(lane Lane) *part {
+		for _, p := range parts {
+			if p.lane == lane {
+				return p
+			}
+		}
+		p := &part{lane: lane}
+		if len(parts) == 0 { // most batches are of one lane
+			p.indices = make([]int, 0, len(items))
+		}
+		parts = append(parts, p)
+		return p
+	}
+	var last *part
+	for i := range items {
+		if last == nil || items[i].Lane != last.lane {
+			last = find(items[i].Lane)
+		}
+		last.indices = append(last.indices, i)
+	}
+	for _, p := range parts {
+		if err := fn(p.lane, p.indices); err != nil {
 			return err
 		}
 	}
