@@ -82,16 +82,17 @@ func (p *partitions) ensure(ctx context.Context, table partitioned, t time.Time)
 // ensureAll makes the partitions of a table that rows need. Rows that follow one
 // another mostly share one, so it is looked up only when it changes.
 func ensureAll[R any](ctx context.Context, p *partitions, table partitioned, rows []R, at func(R) time.Time) error {
-	var last time.Time
+	var start, end time.Time
 	for _, row := range rows {
-		start := table.start(at(row))
-		if start.Equal(last) {
+		t := at(row)
+		if !t.Before(start) && t.Before(end) {
 			continue
 		}
+		start = table.start(t)
+		end = table.next(start)
 		if err := p.ensure(ctx, table, start); err != nil {
 			return err
 		}
-		last = start
 	}
 	return nil
 }

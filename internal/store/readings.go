@@ -9,29 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"buildmon/internal/reading"
-	"buildmon/internal/schema"
 )
-
-var readingColumns = schema.ReadingColumns()
-
-// copyReadings is the fast way: it fails as a whole if one reading is known
-// already, which is rare because sources remember how far they were read.
-func (w *writing) copyReadings(ctx context.Context, tx pgx.Tx) error {
-	if len(w.readings) == 0 {
-		return nil
-	}
-	_, err := tx.CopyFrom(ctx, pgx.Identifier{readings.table}, readingColumns,
-		pgx.CopyFromSlice(len(w.readings), func(i int) ([]any, error) {
-			r := w.readings[i]
-			return []any{
-				r.SensorID, r.Time, text(r.RoomID), text(r.Building), text(r.Floor), text(r.RoomType),
-				number(r.Values[reading.Temperature]), number(r.Values[reading.Humidity]), number(r.Values[reading.CO2]),
-				number(r.Values[reading.Occupancy]), number(r.Values[reading.Energy]), text(r.Status), extra(r),
-			}, nil
-		}))
-	w.result.Stored = len(w.readings)
-	return err
-}
 
 // insertReadings is the careful way: it learns which readings are new and which
 // the database refuses for their values.
@@ -134,10 +112,3 @@ func text(s string) pgtype.Text { return pgtype.Text{String: s, Valid: s != ""} 
 
 // number is NULL for an absent metric.
 func number(v float64) pgtype.Float8 { return pgtype.Float8{Float64: v, Valid: !math.IsNaN(v)} }
-
-func extra(r *reading.Reading) any {
-	if len(r.Extra) == 0 {
-		return nil
-	}
-	return r.AppendExtra(nil)
-}

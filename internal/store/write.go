@@ -212,7 +212,7 @@ func (w *writing) newPanes() []*window.Pane {
 				w.result.Strangers++
 				return true
 			}
-			return w.known[r]
+			return len(w.known) > 0 && w.known[r]
 		})
 	}
 	return panes
