@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build ./buildmon
@@ -71,5 +71,13 @@ demo: ## Watch a simulated building; nothing needs to be installed
 	go run . demo
 
 .PHONY: bench
-bench: ## Measure the engines and plugins
+bench: ## Measure buildmon against what Kafka and Postgres allow (BENCH='-help' lists options)
+	go run ./internal/bench -out bench.json $(BENCH)
+
+.PHONY: bench-growth
+bench-growth: ## Measure how cost grows with sensors, groups, partitions, batches and windows
+	go run ./internal/bench -growth all $(BENCH)
+
+.PHONY: bench-engines
+bench-engines: ## Measure the engines and plugins alone
 	go test -run '^$$' -bench . -benchmem ./internal/... ./plugins/...
