@@ -1,0 +1,5 @@
+//go:build race
+
+package testspeed
+
+const raceEnabled = true
