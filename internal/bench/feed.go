@@ -118,7 +118,7 @@ func (s *site) fill(ctx context.Context, f feed) (topic, error) {
 	if err := failure.Load(); err != nil {
 		return t, fmt.Errorf("filling topic %q: %w", t.name, *err)
 	}
-	t.bytes = bytes / f.readings
+	t.bytes = bytes / max(1, f.readings)
 	return t, nil
 }
 

@@ -63,13 +63,13 @@ func (s *site) grow(ctx context.Context, names []string, readings int) error {
 			continue
 		}
 		t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-		fmt.Fprintf(t, "%s\treadings/s\town CPU µs\tPostgres CPU µs\tpeak MB\tstate MB\trestart s\t\n", d.name)
+		_, _ = fmt.Fprintf(t, "%s\treadings/s\town CPU µs\tPostgres CPU µs\tpeak MB\tstate MB\trestart s\t\n", d.name)
 		for _, n := range d.points {
 			g, err := s.growth(ctx, d, n, readings)
 			if err != nil {
 				return fmt.Errorf("%d %s: %w", n, d.name, err)
 			}
-			fmt.Fprintf(t, "%d\t%.0f\t%.2f\t%.2f\t%d\t%.1f\t%.1f\t\n", n, g.Rate, g.Own, g.Postgres, g.Peak>>20, float64(g.state)/(1<<20), g.restart.Seconds())
+			_, _ = fmt.Fprintf(t, "%d\t%.0f\t%.2f\t%.2f\t%d\t%.1f\t%.1f\t\n", n, g.Rate, g.Own, g.Postgres, g.Peak>>20, float64(g.state)/(1<<20), g.restart.Seconds())
 			fmt.Fprintf(os.Stderr, "%d %s: %s\n", n, d.name, g.measurement)
 		}
 		if err := t.Flush(); err != nil {

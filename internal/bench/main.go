@@ -32,6 +32,7 @@ type options struct {
 	out         string
 	compare     bool
 	growth      string
+	start       bool
 	profile     string
 	program     string
 	contestant  string
@@ -49,6 +50,7 @@ func run(ctx context.Context, args []string) error {
 	flags.StringVar(&o.out, "out", "", "a file to write the results to, as JSON")
 	flags.BoolVar(&o.compare, "compare", false, "compare two files of results, which are the arguments, instead of measuring")
 	flags.StringVar(&o.growth, "growth", "", "measure along these dimensions instead: all, or some of "+strings.Join(dimensionNames(), ", "))
+	flags.BoolVar(&o.start, "start", false, "measure start-up and idling instead")
 	flags.StringVar(&o.profile, "profile", "", "a directory to write a CPU profile of each buildmon to")
 	flags.StringVar(&o.program, "program", "", "the buildmon to measure; built from the working directory if empty")
 	flags.StringVar(&o.contestant, "contestant", "", "for the program's own use: be this contestant")
@@ -76,6 +78,9 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer s.stop()
+	if o.start {
+		return s.start(ctx)
+	}
 	if o.growth != "" {
 		return s.grow(ctx, strings.Split(o.growth, ","), o.readings)
 	}

@@ -94,10 +94,10 @@ func median(values []float64) float64 {
 
 func (r *results) print(w io.Writer) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "\treadings/s\town CPU µs\tPostgres CPU µs\tpeak MB\trate : calibration\tCPU : calibration\t")
+	_, _ = fmt.Fprintln(t, "\treadings/s\town CPU µs\tPostgres CPU µs\tpeak MB\trate : calibration\tCPU : calibration\t")
 	for _, c := range contestants {
 		if s, ok := r.summary(c.name); ok {
-			fmt.Fprintf(t, "%s\t%.0f\t%.2f\t%.2f\t%d\t%.2f\t%.2f\t\n", c.name, s.Rate, s.Own, s.Postgres, s.Peak>>20, s.rateRatio, s.ownRatio)
+			_, _ = fmt.Fprintf(t, "%s\t%.0f\t%.2f\t%.2f\t%d\t%.2f\t%.2f\t\n", c.name, s.Rate, s.Own, s.Postgres, s.Peak>>20, s.rateRatio, s.ownRatio)
 		}
 	}
 	_ = t.Flush()
@@ -125,13 +125,13 @@ func compare(w io.Writer, before, after string) error {
 		}
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "\trate : calibration\t\t\tCPU : calibration\t\t\tpeak MB\t\t")
-	fmt.Fprintln(t, "\tbefore\tafter\tchange\tbefore\tafter\tchange\tbefore\tafter\t")
+	_, _ = fmt.Fprintln(t, "\trate : calibration\t\t\tCPU : calibration\t\t\tpeak MB\t\t")
+	_, _ = fmt.Fprintln(t, "\tbefore\tafter\tchange\tbefore\tafter\tchange\tbefore\tafter\t")
 	for _, c := range contestants {
 		a, ok := runs[0].summary(c.name)
 		b, also := runs[1].summary(c.name)
 		if ok && also {
-			fmt.Fprintf(t, "%s\t%.2f\t%.2f\t%+.0f %%\t%.2f\t%.2f\t%+.0f %%\t%d\t%d\t\n", c.name,
+			_, _ = fmt.Fprintf(t, "%s\t%.2f\t%.2f\t%+.0f %%\t%.2f\t%.2f\t%+.0f %%\t%d\t%d\t\n", c.name,
 				a.rateRatio, b.rateRatio, 100*(b.rateRatio/a.rateRatio-1), a.ownRatio, b.ownRatio, 100*(b.ownRatio/a.ownRatio-1), a.Peak>>20, b.Peak>>20)
 		}
 	}
