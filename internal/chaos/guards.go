@@ -45,6 +45,12 @@ var guards = []guard{
 		source:  "if !w.known[a.Reading] {",
 		without: "if a.Reading != nil {",
 	},
+	{
+		name:    "readings leave a note for the roll-ups",
+		file:    "internal/store/write.go",
+		source:  "queuePending(rest, added)\n",
+		without: "\n",
+	},
 }
 
 // buildWithout builds buildmon with one guard removed.

@@ -35,7 +35,7 @@ func outputSpec() *service.ConfigSpec {
 		Categories("Storage").
 		Summary("Stores readings, window aggregates and anomalies in Postgres, each batch in one transaction.").
 		Description(`
-Tables are made and kept up to date by this output: `+"`sensor_readings`, `sensor_aggregates`, `sensor_anomalies` and `dead_letters`"+`, partitioned by time. PostgreSQL 15 or newer is needed.
+Tables are made and kept up to date by this output: `+"`sensor_readings`, `sensor_aggregates`, `sensor_anomalies` and `dead_letters`"+`, partitioned by time, with roll-ups and lists of sensors and rooms beside them. PostgreSQL 15 or newer is needed.
 
 Messages that are no acceptable readings, and messages on which a processor failed, are kept in `+"`dead_letters`"+` with the reason, the source position and their bytes. The readings of the same batch are stored.
 
