@@ -3,6 +3,8 @@ package carry_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -208,4 +210,39 @@ func TestTicksTellATimeAndNothingElse(t *testing.T) {
 	var refused *reading.Error
 	require.ErrorAs(t, items[1].Err, &refused)
 	require.Equal(t, carry.BadTick, refused.Reason)
+}
+
+// Copies of the messages of a lane share what is decoded, whoever decodes first and at
+// the same time or not; a copy whose content was changed goes its own way.
+func TestCopiesOfALaneShareWhatIsDecoded(t *testing.T) {
+	lane := &carry.Lane{Name: "sensors/0", Epoch: "7"}
+	var batch service.MessageBatch
+	for i := range 100 {
+		batch = append(batch, service.NewMessage(fmt.Appendf(nil, `{"sensor_id":"s%d","timestamp":"2026-01-05T09:30:00Z"}`, i)))
+	}
+	lane.Begin(batch)
+	changed := batch.Copy()
+	for _, msg := range changed {
+		msg.SetBytes([]byte(`{"sensor_id":"other","timestamp":"2026-01-05T09:30:00Z"}`))
+	}
+	d := decoder()
+	var all [4][]carry.Item
+	var wg sync.WaitGroup
+	for i := range all {
+		mine := batch.Copy()
+		wg.Go(func() { all[i] = d.Batch(mine) })
+	}
+	wg.Wait()
+	others := d.Batch(changed)
+	again := d.Batch(changed)
+	for i := range batch {
+		for _, items := range all {
+			require.Same(t, all[0][i].Reading, items[i].Reading)
+			require.Equal(t, *lane, items[i].Lane)
+		}
+		require.Equal(t, "other", others[i].Reading.SensorID)
+		require.Same(t, others[i].Reading, again[i].Reading)
+		require.Equal(t, *lane, others[i].Lane)
+	}
+	require.Equal(t, "s7", all[0][7].Reading.SensorID)
 }
