@@ -13,7 +13,7 @@
 // using extreme order statistics", Annals of Statistics 3, 1975) with shape 0.
 //
 // [Score] brings a probability to the scale from 0 to 1 on which anomalies are
-// stored: 0.5 for what happens once in a thousand readings, 1 for once in a million.
+// stored: 0.5 for what happens once in a thousand readings, 0.67 for once in a million.
 // [Combine] is the probability of the least probable of several.
 //
 // Nothing here reads a clock or allocates after the first n scores. A Tail is not

@@ -2,13 +2,15 @@ package calibrate
 
 import "math"
 
-// decades is how many powers of ten lie between the scores 0 and 1.
-const decades = 6
+// half is how many powers of ten make a score of 0.5.
+const half = 3
 
 // Score brings a probability to the scale from 0 to 1: 0 for what is certain, 0.5 for
-// once in a thousand, 1 for once in a million and less.
+// once in a thousand, 0.67 for once in a million, and never quite 1. It is n/(n + 3) for
+// one in 10ⁿ.
 func Score(p float64) float64 {
-	return min(max(-math.Log10(p)/decades, 0), 1)
+	n := max(-math.Log10(p), 0)
+	return n / (n + half)
 }
 
 // Combine is the probability of the least of some probabilities: by Bonferroni's

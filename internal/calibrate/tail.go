@@ -92,6 +92,13 @@ func (t *Tail) Remember(score float64) {
 	t.sorted = slices.Insert(t.sorted, i, score)
 }
 
+// Fill replaces what is remembered by scores, which are sorted and not more than there
+// is room for. They are copied.
+func (t *Tail) Fill(sorted []float64) {
+	sorted = sorted[:min(len(sorted), t.size)]
+	t.ring, t.sorted, t.next = slices.Clone(sorted), slices.Clone(sorted), 0
+}
+
 // Append appends what is remembered to a state.
 func (t *Tail) Append(b []byte) []byte {
 	b = codec.AppendUint(b, uint64(len(t.ring)))
@@ -103,13 +110,10 @@ func (t *Tail) Append(b []byte) []byte {
 
 // Read replaces what is remembered by what Append wrote, as far as there is room.
 func (t *Tail) Read(r *codec.Reader) {
-	*t = Tail{size: t.size}
+	var scores []float64
 	for range r.Len(8) {
-		v := r.Float()
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			r.Fail("a score of %v cannot be", v)
-			return
-		}
-		t.Remember(v)
+		scores = append(scores, r.Finite())
 	}
+	scores = scores[max(0, len(scores)-t.size):]
+	*t = Tail{size: t.size, ring: scores, sorted: slices.Sorted(slices.Values(scores))}
 }

@@ -26,6 +26,11 @@ func AppendFloat(b []byte, v float64) []byte {
 	return binary.LittleEndian.AppendUint64(b, math.Float64bits(v))
 }
 
+// AppendFloat32 appends all bits of a number that is known to few digits.
+func AppendFloat32(b []byte, v float32) []byte {
+	return binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+}
+
 // AppendBool appends a yes or no.
 func AppendBool(b []byte, v bool) []byte {
 	if v {
@@ -85,6 +90,15 @@ func (r *Reader) Float() float64 {
 	return math.Float64frombits(binary.LittleEndian.Uint64(b))
 }
 
+// Float32 reads what AppendFloat32 wrote.
+func (r *Reader) Float32() float32 {
+	b := r.take(4)
+	if b == nil {
+		return 0
+	}
+	return math.Float32frombits(binary.LittleEndian.Uint32(b))
+}
+
 // Bool reads what AppendBool wrote.
 func (r *Reader) Bool() bool {
 	b := r.take(1)
@@ -92,6 +106,35 @@ func (r *Reader) Bool() bool {
 		r.Fail("a yes or no in it is %d", b[0])
 	}
 	return b != nil && b[0] == 1
+}
+
+// Byte reads one byte.
+func (r *Reader) Byte() byte {
+	b := r.take(1)
+	if b == nil {
+		return 0
+	}
+	return b[0]
+}
+
+// Finite reads a number that is neither infinite nor NaN.
+func (r *Reader) Finite() float64 {
+	v := r.Float()
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		r.Fail("a value of %v cannot be", v)
+		return 0
+	}
+	return v
+}
+
+// Natural reads what AppendInt wrote of a number that is not negative.
+func (r *Reader) Natural() int64 {
+	n := r.Int()
+	if n < 0 {
+		r.Fail("a count of %d cannot be", n)
+		return 0
+	}
+	return n
 }
 
 // String reads what AppendString wrote.

@@ -3,8 +3,8 @@ package evaluate
 import "buildmon/internal/calibrate"
 
 // Combine turns the scores of several detectors on the same rows into one, by how
-// rare each is among the last of its detector; see [calibrate.Tail]. It is one minus
-// the probability of the rarest.
+// rare each is among the last of its detector; see [calibrate.Tail] and
+// [calibrate.Score].
 func Combine(channels ...[]float64) []float64 {
 	tails := make([]*calibrate.Tail, len(channels))
 	for c := range tails {
@@ -17,7 +17,7 @@ func Combine(channels ...[]float64) []float64 {
 			p[c] = tails[c].Probability(scores[i])
 			tails[c].Remember(scores[i])
 		}
-		combined[i] = 1 - calibrate.Combine(p...)
+		combined[i] = calibrate.Score(calibrate.Combine(p...))
 	}
 	return combined
 }

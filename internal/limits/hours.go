@@ -1,6 +1,10 @@
 package limits
 
-import "math"
+import (
+	"math"
+
+	"buildmon/internal/hourly"
+)
 
 const (
 	hour = 3600 * 1_000_000 // in microseconds, as all times
@@ -23,9 +27,6 @@ const (
 	regularValues = 100
 	untrusted     = 2 * day
 	trusted       = 7 * day
-
-	// Days of the week; the first of January 1970 was a Thursday.
-	sunday, thursday, saturday = 0, 4, 6
 
 	// generation is how long extremes of the hours are collected before older ones
 	// are dropped. They reach back over one to two generations.
@@ -62,26 +63,6 @@ func (h *hours) clear(generation int) {
 	for i := range 24 {
 		h.low[generation][i], h.high[generation][i] = math.Inf(1), math.Inf(-1)
 	}
-}
-
-// slot is the hour of the day of a time, and its place among the means.
-func slot(at int64) (hour24, place int) {
-	days := floor(at, day)
-	hour24 = int((at - days*day) / hour)
-	switch weekday := days + thursday; weekday - 7*floor(weekday, 7) {
-	case sunday, saturday:
-		return hour24, hour24 + 24
-	}
-	return hour24, hour24
-}
-
-// floor divides and rounds down, also before 1970.
-func floor(a, b int64) int64 {
-	q := a / b
-	if a%b < 0 {
-		q--
-	}
-	return q
 }
 
 // expect is the mean of an hour, and false if nothing is known of it. An hour of
@@ -122,7 +103,7 @@ func (h *hours) limits(hour24 int) (low, high float64, ok bool) {
 
 // learn takes a value, and the slow mean and the scale of all before it.
 func (h *hours) learn(at int64, v, level, scale float64) {
-	hour24, place := slot(at)
+	hour24, place := hourly.Slot(at)
 	if h.count == 0 {
 		h.since, h.generation = at, at
 	}

@@ -1,6 +1,10 @@
 package limits
 
-import "math"
+import (
+	"math"
+
+	"buildmon/internal/hourly"
+)
 
 const (
 	// short is how many values the short averages span.
@@ -131,7 +135,7 @@ func (j *judgement) take(view View, score, value, low, high float64) {
 // observe judges a value by what came before, and learns it if it is newer.
 func (s *series) observe(at int64, v float64) (j judgement) {
 	late := s.count > 0 && at <= s.last
-	hour24, place := slot(at)
+	hour24, place := hourly.Slot(at)
 	mean, known := s.hours.expect(place)
 
 	j.take(Level, s.level.beyond(v), v, s.level.low, s.level.high)

@@ -1,0 +1,98 @@
+package hourly_test
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"buildmon/internal/codec"
+	"buildmon/internal/hourly"
+)
+
+func TestSlot(t *testing.T) {
+	f := func(at string, hour24, place int) {
+		t.Helper()
+		when, err := time.Parse(time.DateTime, at)
+		require.NoError(t, err)
+		h, p := hourly.Slot(when.UnixMicro())
+		assert.Equal(t, hour24, h)
+		assert.Equal(t, place, p)
+	}
+
+	f("2026-01-05 00:00:00", 0, 0) // a Monday
+	f("2026-01-09 23:59:59", 23, 23)
+	f("2026-01-10 00:00:00", 0, 24) // a Saturday
+	f("2026-01-11 13:30:00", 13, 37)
+	f("1969-12-31 23:59:59", 23, 23) // a Wednesday
+	f("1969-12-28 05:00:00", 5, 29)  // a Sunday
+}
+
+var start = time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC).UnixMicro()
+
+const minute, hour = 60 * 1_000_000, 3600 * 1_000_000
+
+// daily is 100 at noon and 20 at midnight.
+func daily(at int64) float64 {
+	return 60 - 40*math.Cos(2*math.Pi*float64(at-start)/float64(24*hour))
+}
+
+func TestBaselineKnowsTheHoursOfEarlierDays(t *testing.T) {
+	var b hourly.Baseline
+	for at := start; at < start+24*hour; at += minute {
+		_, place := hourly.Slot(at)
+		_, known := b.Expect(place)
+		require.False(t, known, "the first of its hour")
+		b.Learn(at, daily(at))
+	}
+	for at := start + 24*hour; at < start+5*24*hour; at += 10 * minute {
+		_, place := hourly.Slot(at)
+		mean, known := b.Expect(place)
+		require.True(t, known)
+		// The mean of an hour lies within half of what the value moves in it.
+		require.InDelta(t, daily(at), mean, 40*2*math.Pi/24/2+0.1)
+		b.Learn(at, daily(at))
+	}
+	_, known := b.Expect(24)
+	require.False(t, known, "no weekend yet")
+	level, _ := b.Level()
+	require.InDelta(t, 60, level, 1)
+	_, known = new(hourly.Baseline).Level()
+	require.False(t, known)
+}
+
+// An hour that is far off moves the mean by little, a new level within days.
+func TestBaselineIsRobustAndFollows(t *testing.T) {
+	var b hourly.Baseline
+	expect := func() float64 {
+		v, _ := b.Expect(12)
+		return v
+	}
+	at := start
+	days := func(n int, v float64) {
+		for end := at + int64(n)*24*hour; at < end; at += hour {
+			b.Learn(at, v+float64(at/hour%3)) // errors of about 1
+		}
+	}
+	days(5, 10)
+	assert.InDelta(t, 11, expect(), 1)
+	days(1, 1010)
+	assert.Less(t, expect(), 40.0)
+	days(20, 50)
+	assert.InDelta(t, 51, expect(), 5)
+}
+
+func TestBaselineComesBack(t *testing.T) {
+	var b, restored hourly.Baseline
+	for at := start; at < start+9*24*hour; at += 7 * minute {
+		b.Learn(at, daily(at))
+	}
+	data := b.Append(codec.AppendHeader(nil, "b", 1))
+	r := codec.NewReader(data, "b", 1)
+	restored.Read(r)
+	require.NoError(t, r.Close())
+	require.Equal(t, b, restored)
+	require.GreaterOrEqual(t, len((&hourly.Baseline{}).Append(nil)), hourly.MinBytes)
+}
