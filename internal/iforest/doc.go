@@ -9,9 +9,12 @@
 //
 // The package has three layers. [Forest] is one fitted model. [Detector] judges a
 // stream of points by a forest that it refits on a sample of the stream's recent
-// past. [Monitor] keeps one detector for each group of sensors and sees to it
-// that late and repeated readings are learned from at most once.
+// past. [Monitor] describes readings by their features, keeps one detector for each group
+// of sensors, sees to it that late and repeated readings are learned from at most once,
+// and tells events apart.
 //
 // Nothing here reads a clock or global randomness: the same calls with the same
-// seed give the same results, bit for bit on one architecture.
+// seed give the same results, bit for bit on one architecture. A fit runs in a goroutine
+// of its own, which ends with it; its result is used from a call that the calls before
+// determine.
 package iforest

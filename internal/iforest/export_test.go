@@ -1,5 +1,7 @@
 package iforest
 
+import "buildmon/internal/codec"
+
 // AveragePath exposes the formula that all scores rest on.
 var AveragePath = averagePath
 
@@ -32,8 +34,7 @@ func FromTrees(features, sample int, given []GivenTree) *Forest {
 
 // PathLength is the mean depth at which a point ends.
 func (f *Forest) PathLength(point []float64) float64 {
-	var buf [narrow]float32
-	return f.pathLength(f.row(&buf, point))
+	return f.pathLengthWide(rowOf(f, nil, point))
 }
 
 // ExpectedPathLength is the mean depth at which points of the sample end.
@@ -51,4 +52,42 @@ func (f *Forest) ExpectedPathLength() float64 {
 }
 
 // Quantile exposes the interpolation of percentiles.
-var Quantile = quantile
+var Quantile = quantile[float64]
+
+// ExpectedKnowing is the mean over the trees of the path length to be expected when
+// only some features of a point are known, from the trees as they are stored.
+func (f *Forest) ExpectedKnowing(point []float64, known map[int]bool) float64 {
+	data, err := f.MarshalBinary()
+	if err != nil {
+		panic(err)
+	}
+	r := codec.NewReader(data, forestKind, forestVersion)
+	features, sample, trees := int(r.Uint()), int(r.Uint()), int(r.Uint())
+	readFloats(r, features)
+	var sum float64
+	for range trees {
+		nodes := readTree(r, nil, features, sample, depthLimit(sample))
+		var expect func(at, depth int) float64
+		expect = func(at, depth int) float64 {
+			n := nodes[at]
+			switch {
+			case n.feature < 0:
+				return float64(depth) + averagePath(n.points)
+			case !known[n.feature]:
+				return (float64(nodes[at+1].points)*expect(at+1, depth+1) + float64(nodes[n.right].points)*expect(n.right, depth+1)) / float64(n.points)
+			case float32(point[n.feature]) <= n.threshold:
+				return expect(at+1, depth+1)
+			}
+			return expect(n.right, depth+1)
+		}
+		sum += expect(0, 0)
+	}
+	return sum / float64(trees)
+}
+
+// Refit fits the sample as it is, and waits for it.
+func (d *Detector) Refit() {
+	d.begin(d.fitted)
+	<-d.next.done
+	d.model, d.next = d.next.model, nil
+}

@@ -7,6 +7,9 @@ import (
 	"slices"
 )
 
+// Value is what points are made of.
+type Value interface{ ~float32 | ~float64 }
+
 // minSpread is the range within which the values of a feature count as equal.
 const minSpread = 1e-7
 
@@ -17,7 +20,7 @@ const minSpread = 1e-7
 // Values are rounded to float32. A NaN marks a missing value, for which the median
 // of its feature stands in, here and when scoring. A feature that is missing in
 // all points is never split.
-func Fit(points [][]float64, cfg Config, rng *rand.Rand) (*Forest, error) {
+func Fit[T Value](points [][]T, cfg Config, rng *rand.Rand) (*Forest, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("iforest: %w", err)
 	}
@@ -33,7 +36,7 @@ func Fit(points [][]float64, cfg Config, rng *rand.Rand) (*Forest, error) {
 			return nil, fmt.Errorf("iforest: point %d has %d values, want %d", i, len(p), features)
 		}
 	}
-	g := &grower{
+	g := &grower[T]{
 		rng: rng, points: points, medians: medians(points), features: make([]int, features),
 		pool: make([]int32, len(points)), sample: make([]int32, min(cfg.SampleSize, len(points))),
 	}
@@ -52,9 +55,9 @@ func Fit(points [][]float64, cfg Config, rng *rand.Rand) (*Forest, error) {
 	return newForest(features, len(g.sample), g.medians, trees), nil
 }
 
-type grower struct {
+type grower[T Value] struct {
 	rng     *rand.Rand
-	points  [][]float64
+	points  [][]T
 	medians []float64
 	limit   int
 
@@ -65,7 +68,7 @@ type grower struct {
 	nodes    []node
 }
 
-func (g *grower) tree() []node {
+func (g *grower[T]) tree() []node {
 	width := len(g.features)
 	for i := range g.sample {
 		j := i + g.rng.IntN(len(g.pool)-i)
@@ -79,7 +82,7 @@ func (g *grower) tree() []node {
 }
 
 // grow appends the subtree of the given points.
-func (g *grower) grow(sample []int32, depth int) {
+func (g *grower[T]) grow(sample []int32, depth int) {
 	at := len(g.nodes)
 	g.nodes = append(g.nodes, node{feature: -1, points: len(sample)})
 	if depth >= g.limit || len(sample) < 2 {
@@ -101,7 +104,7 @@ func (g *grower) grow(sample []int32, depth int) {
 }
 
 // draw draws features until one is not constant in the sample.
-func (g *grower) draw(sample []int32) (feature int, lo, hi float32, ok bool) {
+func (g *grower[T]) draw(sample []int32) (feature int, lo, hi float32, ok bool) {
 	width := len(g.features)
 	for left := width; left > 0; left-- {
 		j := g.rng.IntN(left)
@@ -121,7 +124,7 @@ func (g *grower) draw(sample []int32) (feature int, lo, hi float32, ok bool) {
 }
 
 // partition moves the points that go left to the front and returns their number.
-func (g *grower) partition(sample []int32, feature int, threshold float32) int {
+func (g *grower[T]) partition(sample []int32, feature int, threshold float32) int {
 	width, i, j := len(g.features), 0, len(sample)
 	for i < j {
 		if g.values[int(sample[i])*width+feature] <= threshold {
@@ -144,32 +147,38 @@ func below(v float64) float32 {
 	return f
 }
 
-// fill converts a point to what trees compare.
-func fill(dst []float32, point, medians []float64) {
+// fill converts a point to what trees are grown from.
+func fill[T Value](dst []float32, point []T, medians []float64) {
 	for i, v := range point {
-		if v != v {
-			v = medians[i]
-		}
-		dst[i] = float32(min(max(v, -math.MaxFloat32), math.MaxFloat32))
+		dst[i] = rounded(v, medians[i])
 	}
 }
 
+// rounded is a value, or what stands in for a missing one, as a finite float32.
+func rounded[T Value](value T, median float64) float32 {
+	v := float64(value)
+	if v != v {
+		v = median
+	}
+	return float32(min(max(v, -math.MaxFloat32), math.MaxFloat32))
+}
+
 // medians returns the median of each feature, 0 where all values are missing.
-func medians(points [][]float64) []float64 {
+func medians[T Value](points [][]T) []float64 {
 	m := make([]float64, len(points[0]))
-	column := make([]float64, 0, len(points))
+	column := make([]T, 0, len(points))
 	for i := range m {
 		column = sortedColumn(column[:0], points, i)
 		if n := len(column); n > 0 {
 			// Halved first, so that the sum of two large values stays finite.
-			m[i] = column[(n-1)/2]/2 + column[n/2]/2
+			m[i] = float64(column[(n-1)/2])/2 + float64(column[n/2])/2
 		}
 	}
 	return m
 }
 
 // sortedColumn appends the values of one feature that are not missing.
-func sortedColumn(dst []float64, points [][]float64, feature int) []float64 {
+func sortedColumn[T Value](dst []T, points [][]T, feature int) []T {
 	for _, p := range points {
 		if v := p[feature]; v == v {
 			dst = append(dst, v)

@@ -42,17 +42,19 @@ func (c Config) Validate() error {
 // left by splits that send everything there.
 type Forest struct {
 	features int
-	sample   int // points each tree was grown from
-	depth    int // levels of splits in each tree
+	sample   int     // points each tree was grown from
+	depth    int     // levels of splits in each tree
+	norm     float64 // averagePath of the sample
 	trees    int
 
 	medians []float64 // stand in for missing values
 	splits  []split   // 2^depth-1 for each tree
 	leaves  []uint16  // 2^depth for each tree: an index of kinds and paths
 
-	// expected is the path length to be expected of a point that has come to a
-	// split, for explanations.
+	// For explanations: the path length to be expected of a point that has come to a
+	// split, and how many points of the sample it sent left.
 	expected []float32
+	left     []uint16
 
 	kinds []leafKind
 	paths []float64 // path length by kind
@@ -60,13 +62,33 @@ type Forest struct {
 
 // split sends a point left when its value is at most the threshold.
 type split struct {
-	threshold float32
+	threshold order
 	feature   uint32
 }
 
 // through marks a split that only leads on to a leaf. Values are finite, so no
 // true split has this threshold.
-var through = split{threshold: float32(math.Inf(1))}
+var through = split{threshold: math.MaxInt32}
+
+// order is a float32 as an integer that compares as it does: the walk through a tree
+// turns the sign of a difference into a step, where a comparison of floats would be a
+// branch that the processor guesses wrong half of the time.
+type order int32
+
+func orderOf(v float32) order {
+	bits := int32(math.Float32bits(v + 0)) // −0 is 0
+	if bits < 0 {
+		bits ^= math.MaxInt32
+	}
+	return order(bits)
+}
+
+func (o order) float() float32 {
+	if o < 0 {
+		o ^= math.MaxInt32
+	}
+	return math.Float32frombits(uint32(o))
+}
 
 // leafKind tells leaves apart as far as path lengths go.
 type leafKind struct {
@@ -92,17 +114,19 @@ func (f *Forest) SampleSize() int { return f.sample }
 // newForest packs trees of the given sample size.
 func newForest(features, sample int, medians []float64, trees [][]node) *Forest {
 	f := &Forest{
-		features: features, sample: sample, depth: depthLimit(sample), trees: len(trees), medians: medians,
+		features: features, sample: sample, depth: depthLimit(sample), norm: averagePath(sample), trees: len(trees), medians: medians,
 	}
 	splits, leaves := f.perTree()
 	f.splits = make([]split, splits*f.trees)
 	f.leaves = make([]uint16, leaves*f.trees)
 	f.expected = make([]float32, splits*f.trees)
-	kinds := map[leafKind]uint16{}
+	f.left = make([]uint16, splits*f.trees)
+	kinds := make([]uint16, (f.depth+1)*(sample+1))
 	for t, nodes := range trees {
 		p := packer{
 			forest: f, nodes: nodes, kinds: kinds,
-			splits: f.splits[t*splits:][:splits], leaves: f.leaves[t*leaves:][:leaves], expected: f.expected[t*splits:][:splits],
+			splits: f.splits[t*splits:][:splits], leaves: f.leaves[t*leaves:][:leaves],
+			expected: f.expected[t*splits:][:splits], left: f.left[t*splits:][:splits],
 		}
 		p.pack(0, 0, 0)
 	}
@@ -116,10 +140,11 @@ func (f *Forest) perTree() (splits, leaves int) {
 type packer struct {
 	forest   *Forest
 	nodes    []node
-	kinds    map[leafKind]uint16
+	kinds    []uint16 // one more than the index of a kind, by depth and points
 	splits   []split
 	leaves   []uint16
 	expected []float32
+	left     []uint16
 }
 
 // pack places node n at place at of the heap and returns the path length to be
@@ -129,25 +154,25 @@ func (p *packer) pack(n, at, depth int) float64 {
 	if nd.feature < 0 {
 		return p.packLeaf(at, leafKind{depth: depth, points: nd.points})
 	}
-	p.splits[at] = split{threshold: nd.threshold, feature: uint32(nd.feature)}
+	p.splits[at] = split{threshold: orderOf(nd.threshold), feature: uint32(nd.feature)}
 	left, right := p.nodes[n+1].points, p.nodes[nd.right].points
 	mean := (float64(left)*p.pack(n+1, 2*at+1, depth+1) + float64(right)*p.pack(nd.right, 2*at+2, depth+1)) / float64(left+right)
-	p.expected[at] = float32(mean)
+	p.expected[at], p.left[at] = float32(mean), uint16(left)
 	return mean
 }
 
 func (p *packer) packLeaf(at int, kind leafKind) float64 {
 	f := p.forest
-	k, ok := p.kinds[kind]
-	if !ok {
-		k = uint16(len(f.kinds))
-		p.kinds[kind] = k
+	place := &p.kinds[kind.depth*(f.sample+1)+kind.points]
+	if *place == 0 {
 		f.kinds = append(f.kinds, kind)
 		f.paths = append(f.paths, float64(kind.depth)+averagePath(kind.points))
+		*place = uint16(len(f.kinds))
 	}
+	k := *place - 1
 	for ; at < len(p.splits); at = 2*at + 1 {
 		p.splits[at] = through
-		p.expected[at] = float32(f.paths[k])
+		p.expected[at], p.left[at] = float32(f.paths[k]), uint16(kind.points)
 	}
 	p.leaves[at-len(p.splits)] = k
 	return f.paths[k]

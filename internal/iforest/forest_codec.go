@@ -31,7 +31,7 @@ func (f *Forest) appendTree(b []byte, tree, at int) []byte {
 	s := f.splits[tree*splits:][:splits]
 	if at < splits && s[at] != through {
 		b = codec.AppendUint(b, uint64(s[at].feature)+1)
-		b = codec.AppendUint(b, uint64(math.Float32bits(s[at].threshold)))
+		b = codec.AppendUint(b, uint64(math.Float32bits(s[at].threshold.float())))
 		b = f.appendTree(b, tree, 2*at+1)
 		return f.appendTree(b, tree, 2*at+2)
 	}

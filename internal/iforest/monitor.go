@@ -7,27 +7,67 @@ import (
 	"slices"
 	"time"
 
+	"buildmon/internal/calibrate"
 	"buildmon/internal/codec"
+	"buildmon/internal/features"
+	"buildmon/internal/recent"
+)
+
+const (
+	// MaxSensors is how many sensors a monitor keeps. A new one beyond it makes it
+	// forget the half that has been silent longest.
+	MaxSensors = 200_000
+
+	// ForgetAfter is how long a sensor may be silent before it is forgotten.
+	ForgetAfter = 30 * 24 * time.Hour
 )
 
 // MonitorConfig says what a [Monitor] watches.
 type MonitorConfig struct {
+	// Detector is how each group is judged. Its Features and Kept follow from Metrics
+	// and Kinds.
 	Detector DetectorConfig
+
+	// Metrics is how many values a reading has, and Kinds what is judged of each.
+	Metrics int
+	Kinds   []features.Kind
+
+	// Exact makes shares Shapley values, of up to [MaxPlayers] metrics.
+	Exact bool
+
+	// Quiet is how long nothing may be found on a sensor before what is found next is
+	// another event.
+	Quiet time.Duration
 
 	// MaxGroups bounds how many groups have a detector.
 	MaxGroups int
 
-	// Schema names what the values of a point and the groups mean. State that was
+	// Schema names what the values of a reading and the groups mean. State that was
 	// learned under another schema is refused.
 	Schema string
 }
 
 // Validate reports the first setting that is out of bounds.
 func (c MonitorConfig) Validate() error {
-	if c.MaxGroups < 1 {
+	switch {
+	case c.Metrics < 1 || c.Metrics*(len(c.Kinds)+1) > MaxFeatures:
+		return fmt.Errorf("metrics must be 1 to %d, got %d", MaxFeatures/(len(c.Kinds)+1), c.Metrics)
+	case len(c.Kinds) == 0:
+		return fmt.Errorf("features must name at least one")
+	case c.Exact && c.Metrics > MaxPlayers:
+		return fmt.Errorf("metrics must be at most %d to be explained exactly, got %d", MaxPlayers, c.Metrics)
+	case c.Quiet <= 0:
+		return fmt.Errorf("quiet must be positive, got %s", c.Quiet)
+	case c.MaxGroups < 1:
 		return fmt.Errorf("max_groups must be positive, got %d", c.MaxGroups)
 	}
-	return c.Detector.Validate()
+	return c.detector().Validate()
+}
+
+func (c *MonitorConfig) detector() DetectorConfig {
+	d := c.Detector
+	d.Features, d.Kept = c.Metrics*len(c.Kinds), c.Metrics
+	return d
 }
 
 // Outcome is what a [Monitor] made of a reading.
@@ -44,11 +84,26 @@ const (
 // Verdict is a judgement and, for an anomaly, its reasons.
 type Verdict struct {
 	Outcome Outcome
-	Fitted  bool // the reading led to a fit, after it was judged
+	Fitted  bool // the reading brought a new forest into use, after it was judged
 
-	Score  float64   // within (0, 1), if it was judged
-	Shares []float64 // of each feature, for an anomaly; they add up to 1
-	Bands  []Band    // of each feature, for an anomaly; not to be changed
+	// Continues tells that an anomaly belongs to an event that was reported before, and
+	// is not worse.
+	Continues bool
+
+	Score   float64  // from 0 to 1 by [calibrate.Score], if it was judged
+	Forest  float64  // score of the forest, within (0, 1)
+	Reasons []Reason // for an anomaly, one for each metric
+}
+
+// Reason is what a metric adds to an anomaly.
+type Reason struct {
+	Share float64 // of what makes the reading unusual; together they are 1 or 0
+	Usual Band    // its usual range at this hour
+
+	// Kind is the feature that adds most, and Off its value: how far the metric is from
+	// what it is compared with.
+	Kind features.Kind
+	Off  float64
 }
 
 // Monitor judges the readings of one ordered source, each by the detector of its
@@ -61,8 +116,23 @@ type Monitor struct {
 	cfg     MonitorConfig
 	now     time.Time
 	groups  map[string]*group
-	sensors map[string]int64 // time of the newest reading, µs
-	pruneAt int              // number of sensors at which old ones are forgotten
+	sensors *recent.Map[sensor]
+
+	id    []byte    // scratch
+	point []float64 // features of a reading, then its values
+}
+
+// sensor is what is known of a sensor.
+type sensor struct {
+	features *features.Sensor
+
+	// sustained is the mean of its last scores, 0 if there was none.
+	sustained float64
+
+	// Of its last event: the time of the last anomaly, µs, and the score that another
+	// must exceed to be reported again.
+	alarm  int64
+	raised float64
 }
 
 type group struct {
@@ -70,44 +140,97 @@ type group struct {
 	last     int64 // time of the monitor when it last had a reading, µs
 }
 
-const minPrune = 1024
+// worse is by how much the score of an anomaly must be larger than what was reported of
+// its event to be reported again: about one severity.
+const worse = 0.2
 
 // NewMonitor returns a monitor that has learned nothing yet.
 func NewMonitor(cfg MonitorConfig) (*Monitor, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	m := &Monitor{cfg: cfg}
+	m := &Monitor{cfg: cfg, point: make([]float64, cfg.Metrics*(len(cfg.Kinds)+1))}
 	m.reset()
 	return m, nil
 }
 
 func (m *Monitor) reset() {
 	m.now = time.Time{}
-	m.groups, m.sensors, m.pruneAt = map[string]*group{}, map[string]int64{}, minPrune
+	m.groups, m.sensors = map[string]*group{}, recent.New[sensor](ForgetAfter, MaxSensors)
 }
 
-// Observe judges a reading and then learns from it. Group and point are copied.
-func (m *Monitor) Observe(sensor string, groupName []byte, at time.Time, point []float64) Verdict {
+func (m *Monitor) fresh() sensor { return sensor{features: features.NewSensor(m.cfg.Metrics)} }
+
+// Observe judges a reading and then learns from it. Nothing that it is given is kept.
+func (m *Monitor) Observe(id string, groupName []byte, at time.Time, values []float64) Verdict {
 	if at.After(m.now) {
 		m.now = at
 	}
+	m.id = append(m.id[:0], id...)
+	known := m.sensors.Get(m.id, at.UnixMicro(), m.fresh)
+	judged := len(values) * len(m.cfg.Kinds)
+	late := known.features.Describe(at.UnixMicro(), values, m.cfg.Kinds, m.point[:judged])
+	copy(m.point[judged:], values)
+
 	g := m.group(groupName)
 	if g == nil {
 		return Verdict{Outcome: Crowded}
 	}
 	var v Verdict
+	var j Judgement
 	if d := g.detector; d.Ready() {
-		v.Outcome = Usual
-		var unusual bool
-		if v.Score, unusual = d.Judge(point); unusual {
-			v.Outcome, v.Shares, v.Bands = Anomalous, d.Explain(point), d.bands
+		j = d.Judge(m.now, m.point, Judgement{Sustained: known.sustained})
+		v.Outcome, v.Forest, v.Score = Usual, j.Score, calibrate.Score(j.Probability)
+		if j.Unusual {
+			v.Outcome, v.Reasons = Anomalous, m.reasons(d, at)
+			j.Continues, v.Continues = m.continues(known, at.UnixMicro(), v.Score, late)
 		}
 	}
-	if m.isNews(sensor, at.UnixMicro()) {
-		v.Fitted = g.detector.Learn(m.now, at, point, v.Outcome == Anomalous)
+	if !late {
+		known.sustained = j.Sustained
+		v.Fitted = g.detector.Learn(m.now, at, m.point, j)
 	}
 	return v
+}
+
+// continues tells whether an anomaly belongs to an event that was reported, and whether
+// it is not worse. It notes the anomaly unless it is late.
+func (m *Monitor) continues(s *sensor, at int64, score float64, late bool) (same, nothingNew bool) {
+	quiet := m.cfg.Quiet.Microseconds()
+	same = s.alarm != 0 && at-s.alarm <= quiet && s.alarm-at <= quiet
+	nothingNew = same && score <= s.raised+worse
+	if !late {
+		s.alarm = at
+		if !nothingNew {
+			s.raised = score
+		}
+	}
+	return same, nothingNew
+}
+
+// reasons explain the point that was judged last.
+func (m *Monitor) reasons(d *Detector, at time.Time) []Reason {
+	kinds := m.cfg.Kinds
+	credits := d.Explain(m.point)
+	shares := make([]float64, m.cfg.Metrics)
+	if m.cfg.Exact {
+		shares = d.Shapley(m.point, m.cfg.Metrics)
+	}
+	reasons := make([]Reason, m.cfg.Metrics)
+	for i := range reasons {
+		of := credits[i*len(kinds):][:len(kinds)]
+		if !m.cfg.Exact {
+			for _, c := range of {
+				shares[i] += c
+			}
+		}
+		top := slices.Index(of, slices.Max(of))
+		reasons[i] = Reason{Usual: d.Usual(i, at), Kind: kinds[top], Off: m.point[i*len(kinds)+top]}
+	}
+	for i, share := range Shares(shares) {
+		reasons[i].Share = share
+	}
+	return reasons
 }
 
 // group finds or makes a group. When there are too many, the one that has been
@@ -123,7 +246,7 @@ func (m *Monitor) group(name []byte) *group {
 			}
 			delete(m.groups, oldest)
 		}
-		g = &group{detector: NewDetector(m.cfg.Detector)}
+		g = &group{detector: NewDetector(m.cfg.detector())}
 		m.groups[string(name)] = g
 	}
 	g.last = now
@@ -137,25 +260,9 @@ func (m *Monitor) oldestGroup() string {
 	})
 }
 
-// isNews tells whether the reading is the newest of its sensor, and notes it.
-func (m *Monitor) isNews(sensor string, at int64) bool {
-	last, known := m.sensors[sensor]
-	if known && at <= last {
-		return false
-	}
-	if !known && len(m.sensors) >= m.pruneAt {
-		// Readings older than the history are not learned from in any case.
-		oldest := m.now.Add(-m.cfg.Detector.History).UnixMicro()
-		maps.DeleteFunc(m.sensors, func(_ string, last int64) bool { return last < oldest })
-		m.pruneAt = max(minPrune, 2*len(m.sensors))
-	}
-	m.sensors[sensor] = at
-	return true
-}
-
 const (
 	monitorKind    = "isolation_forest"
-	monitorVersion = 1
+	monitorVersion = 2 // the first had no features and no events
 )
 
 // MarshalBinary writes all that was learned, with a version.
@@ -163,17 +270,16 @@ func (m *Monitor) MarshalBinary() ([]byte, error) {
 	b := codec.AppendHeader(nil, monitorKind, monitorVersion)
 	b = codec.AppendString(b, m.cfg.Schema)
 	b = codec.AppendInt(b, m.now.UnixMicro())
-	b = codec.AppendUint(b, uint64(len(m.sensors)))
-	for _, sensor := range slices.Sorted(maps.Keys(m.sensors)) {
-		b = codec.AppendInt(codec.AppendString(b, sensor), m.sensors[sensor])
-	}
 	b = codec.AppendUint(b, uint64(len(m.groups)))
 	for _, name := range slices.Sorted(maps.Keys(m.groups)) {
 		g := m.groups[name]
 		b = codec.AppendInt(codec.AppendString(b, name), g.last)
 		b = g.detector.append(b)
 	}
-	return b, nil
+	return m.sensors.Append(b, func(b []byte, s *sensor) []byte {
+		b = codec.AppendFloat(codec.AppendInt(b, s.alarm), s.raised)
+		return s.features.Append(codec.AppendFloat(b, s.sustained))
+	}), nil
 }
 
 // UnmarshalBinary replaces what was learned by what MarshalBinary wrote. It
@@ -187,20 +293,21 @@ func (m *Monitor) UnmarshalBinary(data []byte) error {
 		r.Fail("it was learned from %.200q, want %.200q", schema, m.cfg.Schema)
 	}
 	m.now = time.UnixMicro(r.Int()).UTC()
-	for range r.Len(2) {
-		sensor := r.String()
-		m.sensors[sensor] = r.Int()
-	}
-	m.pruneAt = max(minPrune, 2*len(m.sensors))
 	for range r.Len(4) {
 		if !r.OK() {
 			break
 		}
 		name := r.String()
-		g := &group{detector: NewDetector(m.cfg.Detector), last: r.Int()}
+		g := &group{detector: NewDetector(m.cfg.detector()), last: r.Int()}
 		g.detector.read(r)
 		m.groups[name] = g
 	}
+	m.sensors.Read(r, 1+8+8+features.MinBytes(m.cfg.Metrics), func(r *codec.Reader) sensor {
+		s := m.fresh()
+		s.alarm, s.raised, s.sustained = r.Int(), r.Finite(), r.Finite()
+		s.features.Read(r)
+		return s
+	})
 	if err := r.Close(); err != nil {
 		m.reset()
 		return fmt.Errorf("decoding state: %w", err)

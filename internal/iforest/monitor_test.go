@@ -3,11 +3,13 @@ package iforest_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"buildmon/internal/features"
 	"buildmon/internal/iforest"
 	"buildmon/internal/testfuzz"
 )
@@ -17,7 +19,10 @@ func monitorConfig() iforest.MonitorConfig {
 	d.RetrainInterval = 5 * time.Minute
 	d.MinSamples, d.MaxHistory, d.History = 64, 256, 3*time.Hour
 	d.Forest = iforest.Config{Trees: 20, SampleSize: 64}
-	return iforest.MonitorConfig{Detector: d, MaxGroups: 10, Schema: "a,b,c by kind"}
+	return iforest.MonitorConfig{
+		Detector: d, Metrics: 3, Kinds: []features.Kind{features.Value, features.Step},
+		Quiet: 10 * time.Minute, MaxGroups: 10, Schema: "a,b,c by kind",
+	}
 }
 
 func newMonitor(tb testing.TB, cfg iforest.MonitorConfig) *iforest.Monitor {
@@ -88,8 +93,10 @@ func TestMonitorJudgesEachGroupByItsOwn(t *testing.T) {
 	require.Equal(t, iforest.Usual, m.Observe("k", []byte("Kitchen"), at, []float64{30, 10, 5}).Outcome)
 	v := m.Observe("o", []byte("Office"), at, []float64{30, 10, 5})
 	require.Equal(t, iforest.Anomalous, v.Outcome)
-	require.InDelta(t, 1, v.Shares[0]+v.Shares[1]+v.Shares[2], 1e-9)
-	require.Less(t, v.Bands[0].High, 25.0)
+	require.InDelta(t, 1, v.Reasons[0].Share+v.Reasons[1].Share+v.Reasons[2].Share, 1e-9)
+	require.Less(t, v.Reasons[0].Usual.High, 25.0)
+	require.Equal(t, features.Value, v.Reasons[0].Kind)
+	require.Equal(t, 30.0, v.Reasons[0].Off)
 }
 
 func TestMonitorIsReproducible(t *testing.T) {
@@ -159,7 +166,7 @@ func TestMonitorRefusesForeignState(t *testing.T) {
 	f(monitorConfig(), append(data[:len(data):len(data)], 0), "goes on for 1 bytes after its end")
 	version := append([]byte(nil), data...)
 	version[17] = 9 // after the name of the kind and its length
-	f(monitorConfig(), version, "it has version 9, want version 1")
+	f(monitorConfig(), version, "it has version 9, want version 2")
 }
 
 func TestMonitorTakesAFixedThresholdAtOnce(t *testing.T) {
@@ -174,6 +181,97 @@ func TestMonitorTakesAFixedThresholdAtOnce(t *testing.T) {
 	require.NoError(t, m.UnmarshalBinary(data))
 	last := events[len(events)-1]
 	require.Equal(t, iforest.Anomalous, m.Observe("x", []byte(last.group), last.at, last.point).Outcome)
+}
+
+// A fault is one event, however long it lasts; it is reported again when it gets worse,
+// and after it was quiet.
+func TestMonitorReportsAnEventOnce(t *testing.T) {
+	m := newMonitor(t, monitorConfig())
+	events := building(3000, 1)
+	observe(m, events)
+	now := events[len(events)-1].at
+	f := func(after time.Duration, off float64, outcome iforest.Outcome, continues bool) {
+		t.Helper()
+		v := m.Observe("sensor-0", []byte("Office"), now.Add(after), []float64{20 + off, off, off})
+		require.Equal(t, outcome, v.Outcome)
+		require.Equal(t, continues, v.Continues)
+	}
+
+	f(30*time.Second, 12, iforest.Anomalous, false)
+	for i := 2; i < 20; i++ {
+		f(time.Duration(i)*30*time.Second, 12-float64(i%2), iforest.Anomalous, true)
+	}
+	f(9*time.Minute, 12, iforest.Anomalous, true) // late
+	f(15*time.Minute, 0, iforest.Usual, false)
+	for i := 31; i < 60; i++ {
+		f(time.Duration(i)*30*time.Second, 0, iforest.Usual, false)
+	}
+	f(31*time.Minute, 12, iforest.Anomalous, false)
+}
+
+func TestMonitorExplainsExactly(t *testing.T) {
+	cfg := monitorConfig()
+	cfg.Exact = true
+	exact, quick := newMonitor(t, cfg), newMonitor(t, monitorConfig())
+	events := building(3000, 1)
+	observe(exact, events)
+	observe(quick, events)
+	at := events[len(events)-1].at.Add(time.Minute)
+	a := exact.Observe("sensor-0", []byte("Office"), at, []float64{32, 12, 0})
+	b := quick.Observe("sensor-0", []byte("Office"), at, []float64{32, 12, 0})
+	require.Equal(t, a.Score, b.Score)
+	require.NotEqual(t, a.Reasons, b.Reasons)
+	require.Greater(t, a.Reasons[0].Share+a.Reasons[1].Share, 0.9)
+
+	cfg.Metrics = 9
+	_, err := iforest.NewMonitor(cfg)
+	require.EqualError(t, err, "metrics must be at most 8 to be explained exactly, got 9")
+}
+
+// What is stated in the reference of the processor: up to 600 bytes for each metric of
+// a sensor, and 750 kB for a group.
+func TestMonitorMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("short: memory is not measured")
+	}
+	cfg := iforest.MonitorConfig{Detector: detectorConfig(), Metrics: 5, Kinds: features.Default, Quiet: time.Hour, MaxGroups: 10}
+	cfg.Detector.MaxHistory = 2048
+	const sensors = 2000
+	m := newMonitor(t, cfg)
+	rng := rand.New(rand.NewPCG(1, 0))
+	used := func(rounds int, from int) float64 {
+		before := heap()
+		for round := range rounds {
+			for s := range sensors {
+				at := start.Add(time.Duration(from+round) * time.Hour)
+				m.Observe(fmt.Sprint("sensor-", s), []byte("Office"), at, append(around(rng, 0)(), rng.NormFloat64(), 1))
+			}
+		}
+		return float64(heap() - before)
+	}
+	all := used(30, 0)
+	t.Logf("%.0f bytes for a sensor of 5 metrics, with a group among %d", all/sensors, sensors)
+	require.Less(t, all, 5*600.0*sensors+750_000)
+	require.Less(t, used(30, 30), 0.2*all, "it does not grow")
+	runtime.KeepAlive(m)
+}
+
+func heap() int64 {
+	runtime.GC()
+	var s runtime.MemStats
+	runtime.ReadMemStats(&s)
+	return int64(s.HeapAlloc)
+}
+
+func TestMonitorDoesNotAllocate(t *testing.T) {
+	m := newMonitor(t, monitorConfig())
+	events := building(3000, 1)
+	observe(m, events)
+	at, values, group := events[len(events)-1].at, []float64{20, 0, 0}, []byte("Office")
+	require.Zero(t, testing.AllocsPerRun(50, func() {
+		at = at.Add(time.Second)
+		m.Observe("sensor-0", group, at, values)
+	}))
 }
 
 func TestMonitorBoundsGroups(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 
 	"buildmon/internal/codec"
+	"buildmon/internal/hourly"
 )
 
 // slots is the number of equal spans into which the history is divided.
@@ -33,8 +34,32 @@ type slot struct {
 }
 
 type row struct {
-	values  []float64
-	unusual bool
+	values []float32
+	at     int64 // its time, µs
+	place  uint8 // in the week, of hourly.Slot
+	mark   mark
+
+	// What was said when it came; 0 if it was not judged.
+	score, sustained float32
+}
+
+// mark is what was said of a row.
+type mark uint8
+
+const (
+	usual     mark = iota
+	unusual        // the first of an event
+	continued      // a further one
+)
+
+func markOf(j Judgement) mark {
+	switch {
+	case !j.Unusual:
+		return usual
+	case j.Continues:
+		return continued
+	}
+	return unusual
 }
 
 func newSample(history int64, maxRows, features int, seed uint64) *sample {
@@ -44,7 +69,7 @@ func newSample(history int64, maxRows, features int, seed uint64) *sample {
 
 // add offers a row of time at, when time has come to now. Rows older than the
 // history are not taken.
-func (s *sample) add(now, at int64, values []float64, unusual bool) {
+func (s *sample) add(now, at int64, values []float64, j Judgement) {
 	s.expire(now)
 	number := floorDiv(at, s.slot)
 	if number <= floorDiv(now, s.slot)-slots {
@@ -56,26 +81,30 @@ func (s *sample) add(now, at int64, values []float64, unusual bool) {
 	if complete := len(sl.rows) == sl.seen-1; complete {
 		if s.rows < s.max {
 			s.rows++
-			sl.rows = append(sl.rows, row{values: append([]float64(nil), values...), unusual: unusual})
+			fresh := row{values: make([]float32, s.features)}
+			sl.rows = append(sl.rows, fresh.with(at, values, j))
 			return
 		}
 		// A slot that can still hold all rows of its time grows to the size of
 		// the fullest, which stays a uniform sample of its own time.
 		if fullest := s.fullest(); len(s.slots[fullest].rows) > len(sl.rows)+1 {
-			sl.rows = append(sl.rows, s.evict(fullest).with(values, unusual))
+			sl.rows = append(sl.rows, s.evict(fullest).with(at, values, j))
 			return
 		}
 	}
 	// Algorithm R: the slot stays a uniform sample of what it was offered.
-	if j := s.rng.IntN(sl.seen); j < len(sl.rows) {
-		sl.rows[j] = sl.rows[j].with(values, unusual)
+	if i := s.rng.IntN(sl.seen); i < len(sl.rows) {
+		sl.rows[i] = sl.rows[i].with(at, values, j)
 	}
 }
 
 // with reuses the memory of a row that is given up.
-func (r row) with(values []float64, unusual bool) row {
-	copy(r.values, values)
-	return row{values: r.values, unusual: unusual}
+func (r row) with(at int64, values []float64, j Judgement) row {
+	for i, v := range values {
+		r.values[i] = float32(v)
+	}
+	_, place := hourly.Slot(at)
+	return row{values: r.values, at: at, place: uint8(place), mark: markOf(j), score: float32(j.Score), sustained: float32(j.Sustained)}
 }
 
 // expire drops the slots that time has left behind.
@@ -124,6 +153,16 @@ func (s *sample) evict(at int) row {
 	return r
 }
 
+// perDay is how many rows are offered in a day, over the slots there are.
+func (s *sample) perDay() float64 {
+	seen := 0
+	for i := range s.slots {
+		seen += s.slots[i].seen
+	}
+	const day = 24 * 3600 * 1_000_000
+	return float64(seen) * day / (float64(len(s.slots)) * float64(s.slot))
+}
+
 func (s *sample) each(fn func(r *row)) {
 	for i := range s.slots {
 		for j := range s.slots[i].rows {
@@ -152,11 +191,12 @@ func (s *sample) append(b []byte) []byte {
 		b = codec.AppendUint(b, uint64(sl.seen))
 		b = codec.AppendUint(b, uint64(len(sl.rows)))
 		for _, r := range sl.rows {
-			unusual := uint64(0)
-			if r.unusual {
-				unusual = 1
+			b = codec.AppendUint(b, uint64(r.mark))
+			b = codec.AppendInt(b, r.at-sl.number*s.slot)
+			b = codec.AppendFloat32(codec.AppendFloat32(b, r.score), r.sustained)
+			for _, v := range r.values {
+				b = codec.AppendFloat32(b, v)
 			}
-			b = appendFloats(codec.AppendUint(b, unusual), r.values)
 		}
 	}
 	return b
@@ -168,12 +208,21 @@ func (s *sample) read(r *codec.Reader) {
 	if err := s.pcg.UnmarshalBinary([]byte(r.String())); r.OK() && err != nil {
 		r.Fail("%w", err)
 	}
-	sameSlots := r.Int() == s.slot
+	length := r.Int()
+	sameSlots := length == s.slot
 	for range r.Len(3) {
 		sl := slot{number: r.Int(), seen: within(r, "rows offered", 0, 1<<53)}
-		for range r.Len(1 + 8*s.features) {
-			unusual := within(r, "flag", 0, 1) == 1
-			sl.rows = append(sl.rows, row{values: readFloats(r, s.features), unusual: unusual})
+		for range r.Len(1 + 1 + 8 + 4*s.features) {
+			got := row{mark: mark(within(r, "mark", 0, uint64(continued))), at: sl.number*length + r.Int(), values: make([]float32, s.features)}
+			if got.score, got.sustained = r.Float32(), r.Float32(); !(got.score >= 0 && got.score < 1 && got.sustained >= 0 && got.sustained < 1) {
+				r.Fail("scores of %v and %v cannot be", got.score, got.sustained)
+			}
+			_, place := hourly.Slot(got.at)
+			got.place = uint8(place)
+			for i := range got.values {
+				got.values[i] = r.Float32()
+			}
+			sl.rows = append(sl.rows, got)
 		}
 		if sl.seen < len(sl.rows) {
 			r.Fail("a slot has %d rows of %d", len(sl.rows), sl.seen)

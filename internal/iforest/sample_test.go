@@ -22,7 +22,7 @@ func rowsBySlot(s *sample) map[int64]int {
 
 func offer(s *sample, now int64, at ...int64) {
 	for _, t := range at {
-		s.add(now, t, []float64{float64(t)}, false)
+		s.add(now, t, []float64{float64(t)}, Judgement{Score: 0.5})
 	}
 }
 

@@ -12,36 +12,38 @@ const narrow = 32
 // Score tells how unusual a point is, within (0, 1). The point must have as many
 // values as those the forest was fitted on. Score does not allocate for points of
 // up to 32 values.
-func (f *Forest) Score(point []float64) float64 {
-	var buf [narrow]float32
-	return f.score(f.row(&buf, point))
+func (f *Forest) Score(point []float64) float64 { return scoreOf(f, point) }
+
+func scoreOf[T Value](f *Forest, point []T) float64 {
+	if f.norm == 0 {
+		return 0.5 // grown from a single point: nothing stands out
+	}
+	var buf [narrow]order
+	var length float64
+	if f.features <= narrow {
+		rowOf(f, buf[:0], point)
+		length = f.pathLength(&buf)
+	} else {
+		length = f.pathLengthWide(rowOf(f, nil, point))
+	}
+	return math.Exp2(-length / f.norm)
 }
 
-// row converts a point for the walk.
-func (f *Forest) row(buf *[narrow]float32, point []float64) []float32 {
+// rowOf appends what trees compare of a point.
+func rowOf[T Value](f *Forest, row []order, point []T) []order {
 	if len(point) != f.features {
 		panic(fmt.Sprintf("BUG: iforest: a point of %d values for a forest of %d", len(point), f.features))
 	}
-	row := buf[:]
-	if f.features > narrow {
-		row = make([]float32, f.features)
+	for i, v := range point {
+		row = append(row, orderOf(rounded(v, f.medians[i])))
 	}
-	fill(row, point, f.medians)
 	return row
-}
-
-func (f *Forest) score(row []float32) float64 {
-	c := averagePath(f.sample)
-	if c == 0 {
-		return 0.5 // grown from a single point: nothing stands out
-	}
-	return math.Exp2(-f.pathLength(row) / c)
 }
 
 // pathLength is the mean over the trees of the depth at which the point ends.
 // Four trees are walked side by side, so that the processor does not wait for one
-// comparison before it begins the next.
-func (f *Forest) pathLength(row []float32) float64 {
+// step before it begins the next.
+func (f *Forest) pathLength(row *[narrow]order) float64 {
 	splits, leaves := f.perTree()
 	var sum float64
 	t := 0
@@ -50,10 +52,10 @@ func (f *Forest) pathLength(row []float32) float64 {
 		s0, s1, s2, s3 := s[:splits], s[splits:][:splits], s[2*splits:][:splits], s[3*splits:][:splits]
 		var i0, i1, i2, i3 int
 		for range f.depth {
-			i0 = next(s0[i0], row, i0)
-			i1 = next(s1[i1], row, i1)
-			i2 = next(s2[i2], row, i2)
-			i3 = next(s3[i3], row, i3)
+			i0 = next(s0[i0], row[s0[i0].feature%narrow], i0)
+			i1 = next(s1[i1], row[s1[i1].feature%narrow], i1)
+			i2 = next(s2[i2], row[s2[i2].feature%narrow], i2)
+			i3 = next(s3[i3], row[s3[i3].feature%narrow], i3)
 		}
 		l := f.leaves[t*leaves:][:4*leaves]
 		sum += f.paths[l[i0-splits]]
@@ -62,23 +64,35 @@ func (f *Forest) pathLength(row []float32) float64 {
 		sum += f.paths[l[3*leaves+i3-splits]]
 	}
 	for ; t < f.trees; t++ {
-		s := f.splits[t*splits:][:splits]
-		i := 0
-		for range f.depth {
-			i = next(s[i], row, i)
-		}
-		sum += f.paths[f.leaves[t*leaves+i-splits]]
+		sum += f.depthIn(t, row[:])
 	}
 	return sum / float64(f.trees)
 }
 
-// next is the child of split i that the row goes to.
-func next(s split, row []float32, i int) int {
-	right := 0
-	if row[s.feature] > s.threshold {
-		right = 1
+// pathLengthWide is the same for points of any number of values.
+func (f *Forest) pathLengthWide(row []order) float64 {
+	var sum float64
+	for t := range f.trees {
+		sum += f.depthIn(t, row)
 	}
-	return 2*i + 1 + right
+	return sum / float64(f.trees)
+}
+
+// depthIn is the depth at which the point ends in one tree.
+func (f *Forest) depthIn(t int, row []order) float64 {
+	splits, leaves := f.perTree()
+	s := f.splits[t*splits:][:splits]
+	i := 0
+	for range f.depth {
+		i = next(s[i], row[s[i].feature], i)
+	}
+	return f.paths[f.leaves[t*leaves+i-splits]]
+}
+
+// next is the child of split i that a value goes to: one further if the value is
+// larger than the threshold.
+func next(s split, v order, i int) int {
+	return 2*i + 1 + int(uint64(int64(s.threshold)-int64(v))>>63)
 }
 
 // Explain says which features made a point unusual. At each split on the way of
@@ -89,8 +103,8 @@ func next(s split, row []float32, i int) int {
 //
 // Explain fills credits, which must be as long as the point, and returns it.
 func (f *Forest) Explain(point, credits []float64) []float64 {
-	var buf [narrow]float32
-	row := f.row(&buf, point)
+	var buf [narrow]order
+	row := rowOf(f, buf[:0], point)
 	clear(credits)
 	splits, leaves := f.perTree()
 	for t := range f.trees {
@@ -100,7 +114,7 @@ func (f *Forest) Explain(point, credits []float64) []float64 {
 			if s[i] == through {
 				break
 			}
-			child := next(s[i], row, i)
+			child := next(s[i], row[s[i].feature], i)
 			after := 0.0
 			if child < splits {
 				after = float64(e[child])
@@ -144,14 +158,14 @@ func Threshold(scores []float64, contamination float64) float64 {
 }
 
 // quantile interpolates linearly between sorted values; NaN if there are none.
-func quantile(sorted []float64, q float64) float64 {
+func quantile[T Value](sorted []T, q float64) float64 {
 	if len(sorted) == 0 {
 		return math.NaN()
 	}
 	at := q * float64(len(sorted)-1)
 	i := min(int(at), len(sorted)-1)
 	if i == len(sorted)-1 {
-		return sorted[i]
+		return float64(sorted[i])
 	}
-	return sorted[i] + (at-float64(i))*(sorted[i+1]-sorted[i])
+	return float64(sorted[i]) + (at-float64(i))*(float64(sorted[i+1])-float64(sorted[i]))
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"buildmon/internal/features"
 	"buildmon/internal/iforest"
 )
 
@@ -78,8 +79,10 @@ func BenchmarkExplain(b *testing.B) {
 }
 
 func BenchmarkMonitorObserve(b *testing.B) {
-	cfg := iforest.MonitorConfig{Detector: detectorConfig(), MaxGroups: 10}
-	cfg.Detector.RetrainInterval = 5 * time.Minute
+	cfg := iforest.MonitorConfig{
+		Detector: detectorConfig(), Metrics: 5, Kinds: features.Default, Quiet: time.Hour, MaxGroups: 10,
+	}
+	cfg.Detector.MaxHistory = 2048
 	m := newMonitor(b, cfg)
 	rng := rand.New(rand.NewPCG(1, 0))
 	sensors := make([]string, 1000)
@@ -88,7 +91,7 @@ func BenchmarkMonitorObserve(b *testing.B) {
 		sensors[i] = fmt.Sprint("sensor-", i)
 	}
 	for i := range points {
-		points[i] = around(rng, 0)()
+		points[i] = append(around(rng, 0)(), rng.NormFloat64(), rng.NormFloat64())
 	}
 	b.ReportAllocs()
 	i := 0
@@ -101,23 +104,28 @@ func BenchmarkMonitorObserve(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "readings/s")
 }
 
-// A refit with a full history: the forest, the scores of the history, the bands.
+// A refit with a full history of 5 metrics, each with 3 features.
 func BenchmarkDetectorRefit(b *testing.B) {
 	cfg := detectorConfig()
-	cfg.Features, cfg.MaxHistory, cfg.RetrainInterval = 5, 2048, time.Microsecond
-	cfg.MinSamples = cfg.MaxHistory
+	cfg.Features, cfg.Kept, cfg.MaxHistory = 15, 5, 2048
+	cfg.Contamination, cfg.Quantile = 0, 0.999
 	d := iforest.NewDetector(cfg)
-	points := cloud(cfg.MaxHistory, 5, 1)
-	for _, p := range points {
-		d.Learn(start, start, p, false)
+	for i, p := range cloud(cfg.MaxHistory, 20, 1) {
+		at := start.Add(time.Duration(i) * time.Second)
+		d.Learn(at, at, p, iforest.Judgement{Score: 0.4})
 	}
 	b.ReportAllocs()
-	i := 0
 	for b.Loop() {
-		i++
-		at := start.Add(time.Duration(i) * time.Microsecond)
-		if !d.Learn(at, at, points[i%len(points)], false) {
-			b.Fatal("no fit")
-		}
+		d.Refit()
+	}
+}
+
+func BenchmarkShapley(b *testing.B) {
+	f := fit(b, cloud(2048, 15, 1), 1)
+	far := cloud(1, 15, 2)[0]
+	far[3], far[4] = 6, 6
+	credits := make([]float64, 5)
+	for b.Loop() {
+		f.Shapley(far, credits)
 	}
 }

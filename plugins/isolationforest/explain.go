@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"buildmon/internal/features"
 	"buildmon/internal/iforest"
 	"buildmon/internal/phrase"
 	"buildmon/internal/reading"
@@ -23,35 +24,32 @@ const (
 type part struct {
 	metric string
 	value  float64
-	band   iforest.Band
-	share  float64
+	iforest.Reason
 }
 
 // explain writes a sentence such as "CO₂ 1,820 ppm (usually 420–900 ppm) and
-// temperature 31.2 °C (usually 20–24 °C) are unusual together for Office rooms
-// (72 % / 21 %)." It sorts parts.
+// temperature 31.2 °C (usually 20–24 °C) are unusual together for Office rooms at this
+// hour (72 % / 21 %)." It sorts parts.
 func explain(parts []part, group string) string {
 	if group != "" {
 		group = " for " + group
 	}
-	slices.SortStableFunc(parts, func(a, b part) int { return cmp.Compare(b.share, a.share) })
+	group += " at this hour"
+	slices.SortStableFunc(parts, func(a, b part) int { return cmp.Compare(b.Share, a.Share) })
 	var names, shares []string
 	sum := 0.0
 	for _, p := range parts {
-		if len(names) == most || sum >= enough || p.share <= 0 {
+		if len(names) == most || sum >= enough || p.Share <= 0 {
 			break
 		}
-		sum += p.share
+		sum += p.Share
 		names = append(names, p.describe(len(names) == 0))
-		shares = append(shares, fmt.Sprintf("%.0f %%", 100*p.share))
+		shares = append(shares, fmt.Sprintf("%.0f %%", 100*p.Share))
 	}
 	switch len(names) {
 	case 0:
 		return "The metrics are unusual together" + group + "."
 	case 1:
-		if p := parts[0]; p.value >= p.band.Low && p.value <= p.band.High {
-			return names[0] + " is unusual beside the other metrics" + group + "."
-		}
 		return names[0] + " is unusual" + group + "."
 	}
 	last := len(names) - 1
@@ -64,9 +62,29 @@ func (p *part) describe(first bool) string {
 	if _, known := reading.ParseMetric(p.metric); known && !first && p.metric != reading.CO2.String() {
 		name = strings.ToLower(name)
 	}
-	if math.IsNaN(p.band.Low) {
-		return fmt.Sprintf("%s %s", name, phrase.Value(p.metric, p.value))
+	if math.IsNaN(p.value) {
+		return name + " (missing)"
 	}
-	return fmt.Sprintf("%s %s (usually %s)", name,
-		phrase.Value(p.metric, p.value, p.band.Low, p.band.High), phrase.Range(p.metric, p.band.Low, p.band.High))
+	value := name + " " + phrase.Value(p.metric, p.value, p.Usual.Low, p.Usual.High)
+	off := phrase.Value(p.metric, math.Abs(p.Off), 0)
+	outside := p.value < p.Usual.Low || p.value > p.Usual.High
+	switch {
+	case outside || p.Kind == features.Value || p.Off == 0 || math.IsNaN(p.Off):
+		if math.IsNaN(p.Usual.Low) {
+			return value
+		}
+		return fmt.Sprintf("%s (usually %s)", value, phrase.Range(p.metric, p.Usual.Low, p.Usual.High))
+	case p.Kind == features.Step:
+		return fmt.Sprintf("%s (%s %s than the reading before)", value, off, p.word("more", "less"))
+	case p.Kind == features.Recent:
+		return fmt.Sprintf("%s (%s %s its last half hour)", value, off, p.word("above", "below"))
+	}
+	return fmt.Sprintf("%s (%s %s what it usually is)", value, off, p.word("above", "below"))
+}
+
+func (p *part) word(up, down string) string {
+	if p.Off > 0 {
+		return up
+	}
+	return down
 }

@@ -5,7 +5,6 @@ package isolationforest
 import (
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
@@ -49,33 +48,42 @@ func newFromConfig(conf *service.ParsedConfig, res *service.Resources) (*detect.
 	if err != nil {
 		return nil, err
 	}
-	return detect.New(component, conf, res, func() *state {
-		m, err := iforest.NewMonitor(cfg)
-		if err != nil {
-			panic(fmt.Sprintf("BUG: isolation_forest: a valid configuration was refused: %v", err))
-		}
-		return &state{Monitor: m, judge: j, point: make([]float64, len(j.metrics))}
-	})
+	return detect.New(component, conf, res, func() *state { return newState(j, cfg) })
 }
 
 // state is what was learned from one lane, and scratch.
 type state struct {
 	*iforest.Monitor
 	*judge
-	point []float64
-	group []byte
+	values []float64
+	group  []byte
+	score  float64 // of the last reading
 }
+
+var _ detect.Scorer = (*state)(nil)
+
+func newState(j *judge, cfg iforest.MonitorConfig) *state {
+	m, err := iforest.NewMonitor(cfg)
+	if err != nil {
+		panic(fmt.Sprintf("BUG: isolation_forest: a valid configuration was refused: %v", err))
+	}
+	return &state{Monitor: m, judge: j, values: make([]float64, len(j.metrics))}
+}
+
+// Score is how unusual the last reading was, from 0 to 1.
+func (s *state) Score() float64 { return s.score }
 
 // Judge reports a reading once, if its metrics are unusual together.
 func (s *state) Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.Anomaly {
 	missing := 0
+	s.score = 0
 	for i, name := range s.metrics {
 		v, ok := r.Value(name)
 		if !ok {
 			v = math.NaN()
 			missing++
 		}
-		s.point[i] = v
+		s.values[i] = v
 	}
 	if 2*missing > len(s.metrics) {
 		s.skipped.Incr(1, "incomplete")
@@ -85,7 +93,7 @@ func (s *state) Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.A
 	for _, label := range s.groupBy {
 		s.group = append(append(s.group, r.Label(label)...), groupSeparator)
 	}
-	v := s.Observe(r.SensorID, s.group, r.Time, s.point)
+	v := s.Observe(r.SensorID, s.group, r.Time, s.values)
 	if v.Fitted {
 		s.fits.Incr(1)
 	}
@@ -98,6 +106,7 @@ func (s *state) Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.A
 		return found
 	}
 	s.scored.Incr(1)
+	s.score = v.Score
 	if v.Outcome == iforest.Usual {
 		return found
 	}
@@ -106,16 +115,16 @@ func (s *state) Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.A
 
 func (s *state) anomaly(r *reading.Reading, v iforest.Verdict) *anomaly.Anomaly {
 	a := &anomaly.Anomaly{
-		Reading: r, Detector: component, Type: anomalyType, Metric: anomaly.MultipleMetrics,
+		Reading: r, Detector: component, Type: anomalyType, Metric: anomaly.MultipleMetrics, Continues: v.Continues,
 		Score: v.Score, Value: math.NaN(), Low: math.NaN(), High: math.NaN(),
-	}
-	top := slices.Index(v.Shares, slices.Max(v.Shares))
-	if v.Shares[top] >= 0.5 {
-		a.Metric, a.Value, a.Low, a.High = s.metrics[top], s.point[top], v.Bands[top].Low, v.Bands[top].High
 	}
 	parts := make([]part, len(s.metrics))
 	for i, name := range s.metrics {
-		parts[i] = part{metric: name, value: s.point[i], band: v.Bands[i], share: v.Shares[i]}
+		p := part{metric: name, value: s.values[i], Reason: v.Reasons[i]}
+		if p.Share >= 0.5 {
+			a.Metric, a.Value, a.Low, a.High = name, p.value, p.Usual.Low, p.Usual.High
+		}
+		parts[i] = p
 	}
 	a.Explanation = explain(parts, s.whose(r))
 	return a

@@ -78,6 +78,8 @@ generate:
 isolation_forest:
   metrics: [ temperature, humidity, co2 ]
   threshold: 0.65
+  warm_up: 0s
+  features: [ value ]
 `))
 	var found []string
 	require.NoError(t, builder.AddConsumerFunc(func(_ context.Context, msg *service.Message) error {
