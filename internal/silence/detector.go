@@ -104,26 +104,25 @@ type Detector struct {
 	silent  int
 }
 
-// sensor is what is known of one.
+// sensor is what is known of one. What each reading asks for comes first.
 type sensor struct {
-	id    string
-	place Place
-	group *group // nil if it belongs to none
-	among int    // its index there
-
-	last     int64 // newest time that it has shown
-	since    int64 // when it was first heard of, by the clock of the source
-	heard    int64 // and last
-	grace    int64 // before which it is not judged again
-	interval int64 // that was asked for; 0 if it is learned
+	last     int64  // newest time that it has shown
+	heard    int64  // when it was last heard of, by the clock of the source
+	grace    int64  // before which it is not judged again
+	interval int64  // that was asked for; 0 if it is learned
+	patience int64  // when it was last looked at; 0 while it is not judged
+	group    *group // nil if it belongs to none
+	told     bool   // that it is silent
 	rhythm   rhythm
 
-	usual    int64 // when it was last looked at
-	patience int64 // likewise; 0 while it is not judged
-	due      int64 // when to look at it again
-	slot     int   // in the queue
+	id    string
+	place Place
+	since int64 // when it was first heard of, by the clock of the source
+	usual int64 // when it was last looked at
+	among int   // its index in the group
 
-	told   bool    // that it is silent
+	due    int64   // when to look at it again
+	slot   int     // in the queue
 	outage *outage // that it is part of; nil if it is silent alone
 }
 
@@ -194,7 +193,10 @@ func (d *Detector) Observe(r *Reading, now time.Time, found []Finding) []Finding
 		s.rhythm.add(gap, s.patience > 0 && gap > s.patience)
 	}
 	s.heard = max(d.clock.now, own)
-	s.last, s.place, s.interval = at, r.Place, r.Interval.Microseconds()
+	s.last, s.interval = at, r.Interval.Microseconds()
+	if s.place != r.Place {
+		s.place = r.Place
+	}
 	d.join(s, r.Group)
 	if s.told {
 		d.returned(s)

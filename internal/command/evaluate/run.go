@@ -179,9 +179,25 @@ func (r *record) take(msg *service.Message) error {
 			return err
 		}
 		a.Continues = kind == "continuation"
-		r.found = append(r.found, a)
+		r.found = append(r.found, each(a)...)
 	}
 	return nil
+}
+
+// each makes a finding about silence one about each of its sensors, at the time at
+// which it was made.
+func each(a *anomaly.Anomaly) []*anomaly.Anomaly {
+	if a.Silence == nil {
+		return []*anomaly.Anomaly{a}
+	}
+	var all []*anomaly.Anomaly
+	for _, m := range a.Silence.Sensors {
+		one := *a
+		one.Metric = "" // as in the episode
+		one.Reading = &reading.Reading{SensorID: m.SensorID, Time: a.Silence.At, Building: m.Building, Floor: m.Floor, Values: reading.Absent()}
+		all = append(all, &one)
+	}
+	return all
 }
 
 // newRecord is that of a run with that interval between two readings of a sensor.
