@@ -258,6 +258,22 @@ func TestOutagesAreNoRhythm(t *testing.T) {
 	require.Len(t, found, 10, "each night for two hours")
 }
 
+// A sensor that reported each hour, and has reported each minute for three times as
+// long, is missed after minutes: nobody waits for the end of its old patience.
+func TestPatienceIsLookedAtAgain(t *testing.T) {
+	d := silence.New(usual)
+	var at time.Duration
+	var found []silence.Finding
+	for _, s := range inOrder(regular("x", "1", hour, 0, 12*hour), regular("x", "1", time.Minute, 12*hour, 50*hour), floor("2", 2, 0, 60*hour)) {
+		before := len(found)
+		if found = d.Observe(s.reading(), later, found); len(found) > before {
+			at = s.at
+		}
+	}
+	require.Len(t, found, 1)
+	require.InDelta(t, 50*hour+4*time.Minute, at, float64(time.Minute))
+}
+
 // Batches of ten minutes overtake one another, at random and from the start on.
 func TestMessagesThatOvertakeOneAnother(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
