@@ -168,7 +168,7 @@ func TestRestartChangesNothing(t *testing.T) {
 
 	res := service.MockResources(service.MockResourcesOptAddCache("learned"))
 	var got []anomaly.Anomaly
-	for chunk := range slices.Chunk(feed, 16) {
+	for chunk := range slices.Chunk(feed, 64) {
 		p := processor(t, `state: { cache: learned }`, res)
 		got = append(got, judged(t, p, chunk...)...)
 		require.NoError(t, p.Close(t.Context()))

@@ -62,9 +62,9 @@ mapping: |
 	// By hand: s0 to s2 miss 400, 300 and 200 of their 500, s8 and s9 350 each.
 	require.Equal(t, 5000-400-300-200-2*350, readings)
 	require.Equal(t, map[string]int{
-		"Sensor s0 stopped reporting; it usually reports every 10s.": 1,
-		"Sensor s1 stopped reporting; it usually reports every 10s.": 1,
-		"Sensor s2 stopped reporting; it usually reports every 10s.": 1,
+		"Sensor s0 stopped reporting; it usually reports every 10s.":                                               1,
+		"Sensor s1 stopped reporting; it usually reports every 10s.":                                               1,
+		"Sensor s2 stopped reporting; it usually reports every 10s.":                                               1,
 		"2 sensors of attic stopped reporting together: s8 and s9. Look first at their gateway, network or power.": 1,
 	}, found)
 }
