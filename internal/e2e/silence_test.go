@@ -15,19 +15,12 @@ import (
 // again, and nothing else is one. Read again by a group that has learned nothing, all
 // stays as it is.
 func TestSilentGatewaysAreOneEventEach(t *testing.T) {
-	original, err := os.ReadFile("../../pipelines/simulate.yaml")
-	require.NoError(t, err)
-	const seed = "    seed: ${BUILDMON_SIMULATOR_SEED:1}\n"
-	require.Contains(t, string(original), seed)
-	pipeline := filepath.Join(t.TempDir(), "gateways.yaml")
-	require.NoError(t, os.WriteFile(pipeline, []byte(strings.Replace(string(original), seed,
-		seed+"    faults: { probability: 0.1, kinds: [ gateway_failure ] }\n", 1)+"    max_in_flight: 1\n"), 0o644)) // so that no batch overtakes another
-
+	pipeline := simulation(t, "kinds: [ gateway_failure ]", "max_in_flight: 1") // so that no batch overtakes another
 	s := newSite(t)
-	_, err = s.admin.CreateTopic(t.Context(), 3, 1, nil, s.topic)
+	_, err := s.admin.CreateTopic(t.Context(), 3, 1, nil, s.topic)
 	require.NoError(t, err)
 	const n = 30_000
-	s.start(pipeline, append(simulated(n), "BUILDMON_SIMULATOR_INTERVAL=1m")...).wait(2 * time.Minute)
+	s.start(pipeline, append(simulated(n), "BUILDMON_SIMULATOR_FAULTS=0.1", "BUILDMON_SIMULATOR_INTERVAL=1m")...).wait(2 * time.Minute)
 	p := s.start("monitor.yaml")
 	s.waitForReadings(n)
 	p.stop()
@@ -55,4 +48,28 @@ func TestSilentGatewaysAreOneEventEach(t *testing.T) {
 	require.Eventually(t, func() bool { return s.committed(s.topic+"-replay") == n }, time.Minute, 100*time.Millisecond)
 	p.stop()
 	require.Equal(t, before, s.number(digest))
+}
+
+// A backlog whose batches have overtaken one another is read, and nobody is missed.
+func TestBacklogIsNoSilence(t *testing.T) {
+	pipeline := simulation(t, "kinds: [ dropout ]", "max_in_flight: 64")
+	s := newSite(t)
+	const n = 30_000
+	s.start(pipeline, append(simulated(n), "BUILDMON_SIMULATOR_FAULTS=0")...).wait(2 * time.Minute)
+	p := s.start("monitor.yaml")
+	s.waitForReadings(n)
+	p.stop()
+	require.Zero(t, s.number(`SELECT count(*) FROM sensor_events WHERE detector = 'silence'`))
+}
+
+// simulation is simulate.yaml with a line more about faults and one of its output.
+func simulation(t *testing.T, faults, output string) (path string) {
+	t.Helper()
+	original, err := os.ReadFile("../../pipelines/simulate.yaml")
+	require.NoError(t, err)
+	const before = "    faults:\n"
+	require.Contains(t, string(original), before)
+	path = filepath.Join(t.TempDir(), "simulate.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(original), before, before+"      "+faults+"\n", 1)+"    "+output+"\n"), 0o644))
+	return path
 }

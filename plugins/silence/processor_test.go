@@ -217,7 +217,7 @@ func TestTicksFindThatTheFeedStopped(t *testing.T) {
 func simulated(t *testing.T, faults ...simulate.Fault) (batch []*service.Message, dark int64) {
 	t.Helper()
 	cfg := simulate.Config{
-		Seed: 3, Buildings: 2, Floors: 3, RoomsPerFloor: 6, Location: time.UTC, Interval: 30 * time.Second,
+		Seed: 3, Buildings: 2, Floors: 3, RoomsPerFloor: 6, Location: time.UTC, Interval: time.Minute,
 		Start: start.Truncate(24 * time.Hour), FaultKinds: faults,
 	}
 	if cfg.End = cfg.Start.Add(24 * time.Hour); len(faults) > 0 {
@@ -259,7 +259,7 @@ func TestGatewaysOfADay(t *testing.T) {
 			gaps[key]++
 		}
 	}
-	require.Greater(t, dark, int64(36*100))
+	require.Greater(t, dark, int64(36*50))
 	found := map[string]int{}
 	for _, a := range judged(t, processor(t, `{}`, service.MockResources()), batch...) {
 		require.Len(t, a.Silence.Sensors, 6, a.Explanation)
