@@ -11,13 +11,17 @@ import (
 const (
 	// MaxSensors is how many sensors a detector keeps. A new one beyond it makes
 	// the detector forget the half that has been silent longest.
-	MaxSensors = 200_000
+	MaxSensors = 1_000_000
 
 	// ForgetAfter is how long a sensor may be silent before it is forgotten.
 	ForgetAfter = 30 * 24 * time.Hour
 
 	// absurd bounds what is taken for a value, so that sums stay finite.
-	absurd = 1e150
+	absurd = 1e30
+
+	// acquaintance is how many values of a metric must have come for it to be kept. So
+	// sensors that say little, or nothing of a metric, take next to no memory.
+	acquaintance = 8
 )
 
 // Config says what is reported.
@@ -89,7 +93,18 @@ type Detector struct {
 
 // sensor is what is known of the metrics of a sensor, in the order of the
 // configuration.
-type sensor []series
+type sensor []metric
+
+// metric is what is known of one of them, once it has been seen often enough.
+type metric struct {
+	*series
+	seen uint8 // values, until then
+}
+
+func (m *metric) meet() {
+	m.series = &series{}
+	m.init()
+}
 
 // New returns a detector that knows no sensor. It panics if the configuration does
 // not validate.
@@ -100,13 +115,7 @@ func New(cfg Config) *Detector {
 	return &Detector{cfg: cfg, sensors: recent.New[sensor](ForgetAfter, MaxSensors)}
 }
 
-func (d *Detector) fresh() sensor {
-	s := make(sensor, len(d.cfg.Metrics))
-	for i := range s {
-		s[i].init()
-	}
-	return s
-}
+func (d *Detector) fresh() sensor { return make(sensor, len(d.cfg.Metrics)) }
 
 // Sensors is the number of sensors that are known.
 func (d *Detector) Sensors() int { return d.sensors.Len() }
@@ -129,7 +138,14 @@ func (d *Detector) Observe(id []byte, at time.Time, values []float64, scores []S
 			tally.Invalid++
 			continue
 		}
-		s := &known[m]
+		if k := &known[m]; k.series == nil {
+			if k.seen++; k.seen < acquaintance {
+				tally.Learning++
+				continue
+			}
+			k.meet()
+		}
+		s := known[m].series
 		late := s.count > 0 && micros <= s.last
 		if late {
 			tally.Late++
@@ -177,6 +193,6 @@ func (d *Detector) stuck(s *series, at int64, v float64, score *Score) (Finding,
 	f.told = true
 	return Finding{
 		View: Stuck, Score: unit(past), Value: v, Seen: v, Low: v, High: v, Continues: before,
-		Run: f.run + 1, Longest: int64(f.longest), For: time.Duration(at-f.since) * time.Microsecond,
+		Run: int64(f.run) + 1, Longest: int64(f.longest), For: time.Duration(at-f.since) * time.Microsecond,
 	}, true
 }

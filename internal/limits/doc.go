@@ -58,6 +58,11 @@
 // usual intervals empties the last 24 values. Hours are hours of UTC: what matters
 // is that they come again every day.
 //
+// # Memory
+//
+// A metric is kept from its eighth value on. Then it takes the same room for ever, 1.5
+// KB: what is remembered are distances from its first value, in single precision.
+//
 // # Sources
 //
 // Limits from extremes of blocks are the block maxima of extreme value theory (E. J.

@@ -30,29 +30,29 @@ const (
 // smallest of its last blocks, but not of the newest values. One odd value in eight
 // blocks changes nothing.
 type extremes struct {
-	low, high float64 // the limits; meaningless before there are two values
-	mean, dev float64 // slow averages of the values and of their distance from it
-	count     int64   // values learned
+	began   int64  // time of the first value of the current block
+	count   uint32 // values learned
+	inBlock uint32
+	block   uint8
+	held    uint8 // newest values, which are not in a block yet
 
-	began   int64 // time of the first value of the current block
-	inBlock int32
-	block   int32
-	held    int32          // newest values, which are not in a block yet
-	blocks  [blocks]bounds // the current one and those before it
-	newest  bounds         // of the held values
+	low, high float32        // the limits; meaningless before there are two values
+	mean, dev float32        // slow averages of the values and of their distance from it
+	blocks    [blocks]bounds // the current one and those before it
+	newest    bounds         // of the held values
 }
 
 // bounds are the two largest and the two smallest of some values.
 type bounds struct {
-	top, bottom [2]float64
+	top, bottom [2]float32
 }
 
-var none = bounds{
-	top:    [2]float64{math.Inf(-1), math.Inf(-1)},
-	bottom: [2]float64{math.Inf(1), math.Inf(1)},
-}
+var (
+	inf  = float32(math.Inf(1))
+	none = bounds{top: [2]float32{-inf, -inf}, bottom: [2]float32{inf, inf}}
+)
 
-func (b *bounds) raise(v float64) {
+func (b *bounds) raise(v float32) {
 	if v > b.top[0] {
 		b.top[0], b.top[1] = v, b.top[0]
 	} else if v > b.top[1] {
@@ -60,7 +60,7 @@ func (b *bounds) raise(v float64) {
 	}
 }
 
-func (b *bounds) lower(v float64) {
+func (b *bounds) lower(v float32) {
 	if v < b.bottom[0] {
 		b.bottom[0], b.bottom[1] = v, b.bottom[0]
 	} else if v < b.bottom[1] {
@@ -84,7 +84,7 @@ func (e *extremes) init() {
 }
 
 // scale is what counts as far for this view.
-func (e *extremes) scale() float64 { return scaleOf * e.dev }
+func (e *extremes) scale() float64 { return scaleOf * float64(e.dev) }
 
 // beyond is how far a value lies past the limits, in scales: 0 within them. A view
 // that was constant until now has no scale.
@@ -96,8 +96,13 @@ func (e *extremes) beyondShare(v, share float64) float64 {
 	if e.count < warmUp {
 		return 0
 	}
-	return past(v, e.low, e.high, max(e.scale(), share*(e.high-e.low)))
+	low, high := float64(e.low), float64(e.high)
+	return past(v, low, high, max(e.scale(), share*(high-low)))
 }
+
+// stored is a value as it is remembered. Values are rounded before they are compared
+// with what is remembered, so that equal ones stay equal.
+func stored(v float64) float64 { return float64(float32(v)) }
 
 // farthest is what scores approach: more than this cannot be said. It is the score of
 // a metric that has never moved, and so has no scale, when it moves.
@@ -130,23 +135,26 @@ func nearer(v, low, high, scale float64) float64 {
 // learn takes a value.
 func (e *extremes) learn(at int64, v float64) {
 	if e.count >= warmUp {
-		v = nearer(v, e.low, e.high, e.scale())
+		v = stored(nearer(v, float64(e.low), float64(e.high), e.scale()))
 	}
 	if e.count == 0 {
-		e.mean, e.began = v, at
+		e.mean, e.began = float32(v), at
 	}
-	e.count++
+	if e.count < math.MaxUint32 {
+		e.count++
+	}
 	share := max(slow, 1/float64(e.count))
-	e.dev += share * (math.Abs(v-e.mean) - e.dev)
-	e.mean += share * (v - e.mean)
+	off := v - float64(e.mean)
+	e.dev += float32(share * (math.Abs(off) - float64(e.dev)))
+	e.mean += float32(share * off)
 
-	e.newest.raise(v)
-	e.newest.lower(v)
+	e.newest.raise(float32(v))
+	e.newest.lower(float32(v))
 	if e.held++; e.held < short && e.count > warmUp {
 		return
 	}
 	e.blocks[e.block].include(&e.newest)
-	e.inBlock += e.held
+	e.inBlock += uint32(e.held)
 	e.newest, e.held = none, 0
 	if e.inBlock >= blockValues && at-e.began >= blockTime {
 		e.inBlock, e.began = 0, at

@@ -1,5 +1,7 @@
 package limits
 
+import "math"
+
 const (
 	// runFade is what a value leaves of the longest run.
 	runFade = 0.9995
@@ -17,31 +19,33 @@ const (
 
 // flat is how long a metric stands still.
 type flat struct {
-	run     int64   // values that equal the one before
-	longest float64 // run, slowly forgotten
-	moves   float64 // share of values that differ from the one before
 	since   int64   // time of the first value of the run
+	longest float32 // run, slowly forgotten
+	moves   float32 // share of values that differ from the one before
+	run     uint32  // values that equal the one before
 	told    bool    // the run was reported
 }
 
 // observe takes a value after the first, and scores its run.
-func (f *flat) observe(at int64, same bool, count int64) float64 {
-	share := max(slow, 1/float64(count))
+func (f *flat) observe(at int64, same bool, count uint32) float64 {
+	share := float32(max(slow, 1/float64(count)))
 	if !same {
-		f.longest = max(f.longest, float64(f.run)) * runFade
+		f.longest = max(f.longest, float32(f.run)) * runFade
 		f.moves += share * (1 - f.moves)
 		f.run, f.since, f.told = 0, at, false
 		return 0
 	}
 	f.longest *= runFade
-	f.run++
-	may := f.longest + runSlack
-	if float64(f.run) <= may {
+	if f.run < math.MaxUint32 {
+		f.run++
+	}
+	run, may := float64(f.run), float64(f.longest)+runSlack
+	if run <= may {
 		f.moves -= share * f.moves // of a longer run nothing is learned until it ends
 		return 0
 	}
 	if f.moves < moving || count < warmUp {
 		return 0
 	}
-	return runWeight * (float64(f.run) - may) / may
+	return runWeight * (run - may) / may
 }

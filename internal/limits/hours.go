@@ -37,22 +37,25 @@ const (
 // weekends, and the extremes of the last one or two weeks. Hours are those of UTC;
 // all that matters is that they come again every day.
 type hours struct {
-	mean  [48]float64 // the second half is for weekends
-	known [48]bool
-
 	since      int64 // time of the first value
-	count      int64
-	error      float64 // slow average of the distance from the mean of the hour
-	plain      float64 // the same from the slow mean of all
-	generation int64   // time of the first value of the current generation
+	generation int64 // time of the first value of the current generation
+	count      uint32
+	error      float32 // slow average of the distance from the mean of the hour
+	plain      float32 // the same from the slow mean of all
+
+	mean [48]float32 // NaN for one of which nothing is known; the second half is for weekends
+
 	// Extremes of each hour of the day, in this generation and the one before.
-	low, high [2][24]float64
+	low, high [2][24]float32
 
 	judged      int32 // hour of the day whose limits these are; -1 for none
-	bottom, top float64
+	bottom, top float32
 }
 
 func (h *hours) init() {
+	for i := range h.mean {
+		h.mean[i] = float32(math.NaN())
+	}
 	for g := range h.low {
 		h.clear(g)
 	}
@@ -61,18 +64,18 @@ func (h *hours) init() {
 
 func (h *hours) clear(generation int) {
 	for i := range 24 {
-		h.low[generation][i], h.high[generation][i] = math.Inf(1), math.Inf(-1)
+		h.low[generation][i], h.high[generation][i] = inf, -inf
 	}
 }
 
 // expect is the mean of an hour, and false if nothing is known of it. An hour of
 // the weekend that is new is expected to be as on work days, and the reverse.
 func (h *hours) expect(place int) (float64, bool) {
-	if h.known[place] {
-		return h.mean[place], true
+	mean := h.mean[place]
+	if mean != mean { // NaN
+		mean = h.mean[(place+24)%48]
 	}
-	other := (place + 24) % 48
-	return h.mean[other], h.known[other]
+	return float64(mean), mean == mean
 }
 
 // help tells whether the values repeat every day, so that the hour says more than
@@ -91,14 +94,14 @@ func (h *hours) trust(at int64) float64 {
 func (h *hours) limits(hour24 int) (low, high float64, ok bool) {
 	if int(h.judged) != hour24 {
 		h.judged = int32(hour24)
-		h.bottom, h.top = math.Inf(1), math.Inf(-1)
+		h.bottom, h.top = inf, -inf
 		for g := range h.low {
 			for _, i := range [...]int{(hour24 + 23) % 24, hour24, (hour24 + 1) % 24} {
 				h.bottom, h.top = min(h.bottom, h.low[g][i]), max(h.top, h.high[g][i])
 			}
 		}
 	}
-	return h.bottom, h.top, h.bottom <= h.top
+	return float64(h.bottom), float64(h.top), h.bottom <= h.top
 }
 
 // learn takes a value, and the slow mean and the scale of all before it.
@@ -110,24 +113,26 @@ func (h *hours) learn(at int64, v, level, scale float64) {
 	if at-h.generation >= generation {
 		h.turn(at)
 	}
-	h.count++
+	if h.count < math.MaxUint32 {
+		h.count++
+	}
 	if mean, known := h.expect(place); known {
 		share := max(slow, 1/float64(h.count))
 		off := v - mean
-		h.error += share * (math.Abs(off) - h.error)
-		h.plain += share * (math.Abs(v-level) - h.plain)
-		most := clipDeviations * h.error
-		h.mean[place] = mean + quick*min(max(off, -most), most)
+		h.error += float32(share * (math.Abs(off) - float64(h.error)))
+		h.plain += float32(share * (math.Abs(v-level) - float64(h.plain)))
+		most := clipDeviations * float64(h.error)
+		h.mean[place] = float32(mean + quick*min(max(off, -most), most))
 	} else {
-		h.mean[place] = v
+		h.mean[place] = float32(v)
 	}
-	h.known[place] = true
 
 	if low, high, ok := h.limits(hour24); ok {
 		v = nearer(v, low, high, scale)
 	}
-	h.low[0][hour24], h.high[0][hour24] = min(h.low[0][hour24], v), max(h.high[0][hour24], v)
-	h.bottom, h.top = min(h.bottom, v), max(h.top, v)
+	seen := float32(v)
+	h.low[0][hour24], h.high[0][hour24] = min(h.low[0][hour24], seen), max(h.high[0][hour24], seen)
+	h.bottom, h.top = min(h.bottom, seen), max(h.top, seen)
 }
 
 // turn starts a new generation.

@@ -10,6 +10,10 @@ const (
 	// short is how many values the short averages span.
 	short = 24
 
+	// full is where the count of values in the short window starts again from short, so
+	// that it tells both whether the window is full and where the oldest value is.
+	full = short << 20
+
 	// averageWeight and restWeight are how much the short averages count against the
 	// other views.
 	averageWeight = 0.75
@@ -59,24 +63,26 @@ const (
 )
 
 // series is what is known of one metric of one sensor.
+//
+// What is remembered of values is their distance from the first, in single precision:
+// so its last digit is about a ten-millionth of how far the metric moves.
 type series struct {
-	first, last int64 // times of the first and the newest value
-	count       int64
-	interval    float64 // usual time between two values, in microseconds
+	origin      float64 // the first value
+	first, last int64   // times of the first and the newest value
+	count       uint32
+	filled      uint32  // values since the last gap, as far as that matters
+	interval    float32 // usual time between two values, in microseconds
+	raised      float32 // score that a new alert must beat
 
 	level, daily, average, rest extremes
 	hours                       hours
 	flat                        flat
 
-	window  [short]float64 // the last values
-	steps   [short]float64 // the distances between them, clipped
-	filled  int64          // values since the last gap; the window holds the newest
-	climbed int64          // steps since then
-	sum     float64        // of the window
-	climb   float64        // sum of the steps
+	window [short]float32 // the last values
+	sum    float64        // of them
+	climb  float64        // sum of the steps within it
 
-	newest float64 // value
-	raised float64 // score that a new alert must beat
+	newest float64 // value, not its distance from the first
 }
 
 // stale is how much a score counts that belongs to what was reported.
@@ -89,13 +95,14 @@ func unit(score float64) float64 { return score / (1 + score) }
 // unless it gets worse, or has long faded. It also gives the score from 0 to 1,
 // made small if it is not.
 func (s *series) alert(score float64, late bool) (float64, bool) {
-	worse := score > worseFactor*s.raised
+	raised := float64(s.raised)
+	worse := score > worseFactor*raised
 	switch {
 	case late:
 	case worse:
-		s.raised = score
-	case score < s.raised:
-		s.raised = max(fade*s.raised, score)
+		s.raised = float32(score)
+	case score < raised:
+		s.raised = float32(max(fade*raised, score))
 	}
 	switch {
 	case score <= grade:
@@ -126,47 +133,59 @@ type judgement struct {
 	low, high float64 // limits of the view
 }
 
-func (j *judgement) take(view View, score, value, low, high float64) {
+// take keeps what is farther out. The limits of the view are around a centre.
+func (j *judgement) take(view View, score, value float64, e *extremes, centre float64) {
 	if score > j.score {
-		*j = judgement{score, view, value, low, high}
+		*j = judgement{score, view, value, centre + float64(e.low), centre + float64(e.high)}
 	}
 }
 
 // observe judges a value by what came before, and learns it if it is newer.
 func (s *series) observe(at int64, v float64) (j judgement) {
+	if s.count == 0 {
+		s.origin = v
+	}
 	late := s.count > 0 && at <= s.last
+	whole := v
+	v = stored(v - s.origin)
 	hour24, place := hourly.Slot(at)
 	mean, known := s.hours.expect(place)
 
-	j.take(Level, s.level.beyond(v), v, s.level.low, s.level.high)
+	j.take(Level, s.level.beyond(v), v, &s.level, 0)
 	if known && s.hours.help(at) {
 		trust := s.hours.trust(at)
-		j.take(Daily, trust*s.daily.beyondShare(v-mean, dailyShare), v, mean+s.daily.low, mean+s.daily.high)
+		j.take(Daily, trust*s.daily.beyondShare(stored(v-mean), dailyShare), v, &s.daily, mean)
 		if low, high, ok := s.hours.limits(hour24); ok {
-			j.take(Hour, trust*past(v, low, high, s.level.scale()), v, low, high)
+			if score := trust * past(v, low, high, s.level.scale()); score > j.score {
+				j = judgement{score, Hour, v, low, high}
+			}
 		}
 	}
 	if !late {
 		s.advance(at)
 		s.push(v)
+		s.newest = whole
 	}
 	if average, ok := s.mean(); ok && !late {
-		j.take(Average, averageWeight*s.average.beyond(average), average, s.average.low, s.average.high)
+		j.take(Average, averageWeight*s.average.beyond(average), average, &s.average, 0)
 		s.average.learn(at, average)
 	}
 	if rest, ok := s.restlessness(); ok && !late {
-		j.take(Rest, restWeight*s.rest.beyond(rest), rest, s.rest.low, s.rest.high)
+		j.take(Rest, restWeight*s.rest.beyond(rest), rest, &s.rest, 0)
 		s.rest.learn(at, rest)
 	}
 	if !late {
-		s.hours.learn(at, v, s.level.mean, s.level.scale())
+		s.hours.learn(at, v, float64(s.level.mean), s.level.scale())
 		s.level.learn(at, v)
 		if known {
-			s.daily.learn(at, v-mean)
+			s.daily.learn(at, stored(v-mean))
 		}
 	}
 	proof := min(max(float64(at-s.first)/provingTime, 0), 1)
 	j.score *= proof * proof
+	if j.view != Rest {
+		j.value, j.low, j.high = j.value+s.origin, j.low+s.origin, j.high+s.origin
+	}
 	j.score += s.graded()
 	return j
 }
@@ -177,7 +196,7 @@ func (s *series) graded() float64 {
 	if !ok || s.average.count < warmUp || s.average.dev == 0 {
 		return 0
 	}
-	z := math.Abs(average-s.average.mean) / s.average.dev
+	z := math.Abs(average-float64(s.average.mean)) / float64(s.average.dev)
 	return grade / (1 + gradeAt/z) // z may be 0 or infinite
 }
 
@@ -186,12 +205,12 @@ func (s *series) advance(at int64) {
 	if s.count == 0 {
 		s.first = at
 	} else {
-		gap := float64(at - s.last)
+		gap := float32(at - s.last)
 		switch {
 		case s.interval == 0:
 			s.interval = gap
 		case gap > gapFactor*s.interval:
-			s.filled, s.climbed, s.sum, s.climb = 0, 0, 0, 0
+			s.filled, s.sum, s.climb = 0, 0, 0
 			s.interval *= drift
 		case gap > s.interval:
 			s.interval *= drift
@@ -199,51 +218,54 @@ func (s *series) advance(at int64) {
 			s.interval /= drift
 		}
 	}
-	s.count++
+	if s.count < math.MaxUint32 {
+		s.count++
+	}
 	s.last = at
 }
 
 // push adds a value to the short window.
 func (s *series) push(v float64) {
-	if s.filled > 0 {
-		step := math.Abs(v - s.newest)
-		if s.rest.count >= warmUp {
-			step = min(step, restClip*s.rest.mean)
-		}
-		at := s.climbed % short
-		if s.climbed >= short {
-			s.climb -= s.steps[at]
-		}
-		s.steps[at] = step
-		s.climb += step
-		s.climbed++
-	}
 	at := s.filled % short
 	if s.filled >= short {
-		s.sum -= s.window[at]
+		s.sum -= float64(s.window[at])
+		s.climb -= s.step(at, (at+1)%short)
 	}
-	s.window[at] = v
+	s.window[at] = float32(v)
 	s.sum += v
-	s.filled++
-	s.newest = v
+	if s.filled > 0 {
+		s.climb += s.step((at+short-1)%short, at)
+	}
+	if s.filled++; s.filled == full {
+		s.filled = short
+	}
 	if at == short-1 {
 		s.settle()
 	}
 }
 
-// settle sums anew, so that rounding does not add up.
-func (s *series) settle() {
-	s.sum, s.climb = 0, 0
-	for _, v := range s.window {
-		s.sum += v
+// step is the distance between two values of the window, clipped.
+func (s *series) step(a, b uint32) float64 {
+	step := math.Abs(float64(s.window[b] - s.window[a]))
+	if s.rest.count >= warmUp {
+		step = min(step, restClip*float64(s.rest.mean))
 	}
-	for i := range min(s.climbed, short) {
-		s.climb += s.steps[i]
+	return step
+}
+
+// settle sums anew, so that rounding does not add up, nor a clip that has changed.
+func (s *series) settle() {
+	s.sum, s.climb = float64(s.window[0]), 0
+	for i := uint32(1); i < short; i++ {
+		s.sum += float64(s.window[i])
+		s.climb += s.step(i-1, i)
 	}
 }
 
 // mean is that of the short window, once it is full.
-func (s *series) mean() (float64, bool) { return s.sum / short, s.filled >= short }
+func (s *series) mean() (float64, bool) { return stored(s.sum / short), s.filled >= short }
 
 // restlessness is the mean step within the short window, once it is full.
-func (s *series) restlessness() (float64, bool) { return s.climb / short, s.climbed >= short }
+func (s *series) restlessness() (float64, bool) {
+	return stored(s.climb / (short - 1)), s.filled >= short
+}

@@ -12,7 +12,7 @@ import (
 // it means, needs a new version.
 const (
 	kind    = "limits"
-	version = 1
+	version = 2 // the first remembered in double precision
 
 	minSeries = 1 // bytes of a series that holds nothing
 )
@@ -31,7 +31,11 @@ func (d *Detector) MarshalBinary() ([]byte, error) {
 	}
 	return d.sensors.Append(b, func(b []byte, known *sensor) []byte {
 		for i := range *known {
-			b = (*known)[i].append(b)
+			if m := &(*known)[i]; m.series == nil {
+				b = codec.AppendUint(b, uint64(m.seen))
+			} else {
+				b = m.append(codec.AppendUint(b, acquaintance))
+			}
 		}
 		return b
 	}), nil
@@ -49,9 +53,16 @@ func (d *Detector) UnmarshalBinary(data []byte) error {
 	d.sensors.Read(r, len(metrics)*minSeries, func(r *codec.Reader) sensor {
 		known := d.fresh()
 		for _, m := range metrics {
-			var s series
-			s.init()
-			s.read(r)
+			var s metric
+			switch seen := r.Uint(); {
+			case seen > acquaintance:
+				r.Fail("%d values of a metric that is hardly known cannot be", seen)
+			case seen == acquaintance:
+				s.meet()
+				s.read(r)
+			default:
+				s.seen = uint8(seen)
+			}
 			if m >= 0 {
 				known[m] = s
 			}
@@ -62,18 +73,13 @@ func (d *Detector) UnmarshalBinary(data []byte) error {
 }
 
 func (s *series) append(b []byte) []byte {
-	b = codec.AppendUint(b, uint64(s.count))
-	if s.count == 0 {
-		return b
-	}
-	for _, v := range [...]int64{s.first, s.last - s.first, s.filled, s.climbed} {
-		b = codec.AppendInt(b, v)
-	}
-	for _, v := range [...]float64{s.interval, s.sum, s.climb, s.newest, s.raised} {
+	b = codec.AppendUint(codec.AppendUint(b, uint64(s.count)), uint64(s.filled))
+	b = codec.AppendInt(codec.AppendInt(b, s.first), s.last-s.first)
+	b = floats(b, []float32{s.interval, s.raised})
+	for _, v := range [...]float64{s.origin, s.sum, s.climb, s.newest} {
 		b = codec.AppendFloat(b, v)
 	}
 	b = floats(b, s.window[:min(s.filled, short)])
-	b = floats(b, s.steps[:min(s.climbed, short)])
 	for _, e := range s.own() {
 		b = e.append(b)
 	}
@@ -82,18 +88,17 @@ func (s *series) append(b []byte) []byte {
 }
 
 func (s *series) read(r *codec.Reader) {
-	s.count = natural(r, "count", int64(r.Uint()))
-	if s.count == 0 {
+	if s.count, s.filled = count(r), count(r); s.filled >= full {
+		r.Fail("%d values in a window cannot be", s.filled)
 		return
 	}
 	s.first = r.Int()
 	s.last = s.first + r.Int()
-	s.filled, s.climbed = natural(r, "count", r.Int()), natural(r, "count", r.Int())
-	for _, v := range [...]*float64{&s.interval, &s.sum, &s.climb, &s.newest, &s.raised} {
+	s.interval, s.raised = number32(r), number32(r)
+	for _, v := range [...]*float64{&s.origin, &s.sum, &s.climb, &s.newest} {
 		*v = number(r)
 	}
 	numbers(r, s.window[:min(s.filled, short)])
-	numbers(r, s.steps[:min(s.climbed, short)])
 	for _, e := range s.own() {
 		e.read(r)
 	}
@@ -105,9 +110,8 @@ func (e *extremes) append(b []byte) []byte {
 	b = codec.AppendUint(b, uint64(e.count))
 	b = codec.AppendInt(b, e.began)
 	b = codec.AppendUint(b, uint64(e.inBlock))
-	b = codec.AppendUint(b, uint64(e.block))
-	b = codec.AppendUint(b, uint64(e.held))
-	b = codec.AppendFloat(codec.AppendFloat(b, e.mean), e.dev)
+	b = codec.AppendUint(codec.AppendUint(b, uint64(e.block)), uint64(e.held))
+	b = floats(b, []float32{e.mean, e.dev})
 	for i := range e.blocks {
 		b = e.blocks[i].append(b)
 	}
@@ -115,16 +119,18 @@ func (e *extremes) append(b []byte) []byte {
 }
 
 func (e *extremes) read(r *codec.Reader) {
-	e.count = natural(r, "count", int64(r.Uint()))
+	e.count = count(r)
 	e.began = r.Int()
-	e.inBlock = int32(natural(r, "count", int64(int32(r.Uint()))))
+	e.inBlock = count(r)
 	block, held := r.Uint(), r.Uint()
 	if block >= blocks || held >= short {
 		r.Fail("block %d and %d held values cannot be", block, held)
 		return
 	}
-	e.block, e.held = int32(block), int32(held)
-	e.mean, e.dev = number(r), number(r)
+	e.block, e.held = uint8(block), uint8(held)
+	for _, v := range [...]*float32{&e.mean, &e.dev} {
+		*v = number32(r)
+	}
 	for i := range e.blocks {
 		e.blocks[i].read(r)
 	}
@@ -149,17 +155,18 @@ func (b *bounds) read(r *codec.Reader) {
 func (h *hours) append(b []byte) []byte {
 	b = codec.AppendUint(b, uint64(h.count))
 	b = codec.AppendInt(codec.AppendInt(b, h.since), h.generation)
-	b = codec.AppendFloat(codec.AppendFloat(b, h.error), h.plain)
-	for i := range h.mean {
-		if b = codec.AppendBool(b, h.known[i]); h.known[i] {
-			b = codec.AppendFloat(b, h.mean[i])
+	b = floats(b, []float32{h.error, h.plain})
+	for _, mean := range h.mean {
+		known := mean == mean
+		if b = codec.AppendBool(b, known); known {
+			b = codec.AppendFloat32(b, mean)
 		}
 	}
 	for g := range h.low {
 		for i := range h.low[g] {
 			known := h.low[g][i] <= h.high[g][i]
 			if b = codec.AppendBool(b, known); known {
-				b = codec.AppendFloat(codec.AppendFloat(b, h.low[g][i]), h.high[g][i])
+				b = codec.AppendFloat32(codec.AppendFloat32(b, h.low[g][i]), h.high[g][i])
 			}
 		}
 	}
@@ -167,51 +174,57 @@ func (h *hours) append(b []byte) []byte {
 }
 
 func (h *hours) read(r *codec.Reader) {
-	h.count = natural(r, "count", int64(r.Uint()))
+	h.count = count(r)
 	h.since, h.generation = r.Int(), r.Int()
-	h.error, h.plain = number(r), number(r)
+	h.error, h.plain = number32(r), number32(r)
 	for i := range h.mean {
-		if h.known[i] = r.Bool(); h.known[i] {
-			h.mean[i] = number(r)
+		if r.Bool() {
+			h.mean[i] = number32(r)
 		}
 	}
 	for g := range h.low {
 		for i := range h.low[g] {
 			if r.Bool() {
-				h.low[g][i], h.high[g][i] = number(r), number(r)
+				h.low[g][i], h.high[g][i] = number32(r), number32(r)
 			}
 		}
 	}
 }
 
 func (f *flat) append(b []byte) []byte {
-	b = codec.AppendUint(b, uint64(f.run))
-	b = codec.AppendInt(b, f.since)
-	b = codec.AppendFloat(codec.AppendFloat(b, f.longest), f.moves)
-	return codec.AppendBool(b, f.told)
+	b = codec.AppendInt(codec.AppendUint(b, uint64(f.run)), f.since)
+	return codec.AppendBool(floats(b, []float32{f.longest, f.moves}), f.told)
 }
 
 func (f *flat) read(r *codec.Reader) {
-	f.run, f.since = natural(r, "run", int64(r.Uint())), r.Int()
-	f.longest, f.moves = number(r), number(r)
+	f.run, f.since = count(r), r.Int()
+	f.longest, f.moves = number32(r), number32(r)
 	f.told = r.Bool()
 }
 
-func floats(b []byte, list []float64) []byte {
+func floats(b []byte, list []float32) []byte {
 	for _, v := range list {
-		b = codec.AppendFloat(b, v)
+		b = codec.AppendFloat32(b, v)
 	}
 	return b
 }
 
 // numbers reads floats, which may be infinite: the second of bounds that have seen
 // one value.
-func numbers(r *codec.Reader, list []float64) {
+func numbers(r *codec.Reader, list []float32) {
 	for i := range list {
-		if list[i] = r.Float(); math.IsNaN(list[i]) {
+		if list[i] = r.Float32(); list[i] != list[i] {
 			r.Fail("a value of NaN cannot be")
 		}
 	}
+}
+
+func number32(r *codec.Reader) float32 {
+	v := r.Float32()
+	if v != v || v == inf || v == -inf {
+		r.Fail("a value of %v cannot be", v)
+	}
+	return v
 }
 
 func number(r *codec.Reader) float64 {
@@ -222,10 +235,10 @@ func number(r *codec.Reader) float64 {
 	return v
 }
 
-func natural(r *codec.Reader, what string, n int64) int64 {
-	if n < 0 {
-		r.Fail("a %s of %d cannot be", what, n)
-		return 0
+func count(r *codec.Reader) uint32 {
+	n := r.Uint()
+	if n > math.MaxUint32 {
+		r.Fail("a count of %d cannot be", n)
 	}
-	return n
+	return uint32(n)
 }

@@ -14,7 +14,7 @@ const (
 
 	// MaxSensors is how many sensors a detector keeps. A new one beyond it makes
 	// the detector forget the half that has been silent longest.
-	MaxSensors = 200_000
+	MaxSensors = 1_000_000
 
 	// ForgetAfter is how long a sensor may be silent before it is forgotten.
 	ForgetAfter = 7 * 24 * time.Hour
@@ -112,8 +112,8 @@ type Detector struct {
 }
 
 // sensor is what is known of the metrics of a sensor, in the order of the
-// configuration.
-type sensor []series
+// configuration; nil of one that it has never said.
+type sensor []*series
 
 // New returns a detector that knows no sensor. It panics if the configuration
 // does not validate.
@@ -142,7 +142,11 @@ func (d *Detector) Observe(id []byte, at time.Time, values, scores []float64, fo
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			continue
 		}
-		f, ok := d.observe(&known[m], m, micros, v, &tally)
+		if known[m] == nil {
+			known[m] = &series{}
+			known[m].init(d.cfg.Window)
+		}
+		f, ok := d.observe(known[m], m, micros, v, &tally)
 		scores[m] = f.Score()
 		if ok {
 			found = append(found, f)
@@ -154,9 +158,6 @@ func (d *Detector) Observe(id []byte, at time.Time, values, scores []float64, fo
 }
 
 func (d *Detector) observe(s *series, metric int, at int64, v float64, tally *Tally) (Finding, bool) {
-	if s.values == nil {
-		s.init(d.cfg.Window)
-	}
 	if s.n > 0 && at <= s.last {
 		tally.Late++
 		return d.late(s, metric, at, v)

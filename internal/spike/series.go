@@ -16,7 +16,7 @@ type series struct {
 	last     int64 // time of the newest value, in the window or in the event
 	shortest int64 // no interval of the window is shorter
 
-	// Values of the open event, from the spike on.
+	// Values of the open event, from the spike on. Most series never have any.
 	heldTimes  []int64
 	heldValues []float64
 	worst      float64 // distance that was reported; values beyond twice of it are reported too
@@ -34,11 +34,10 @@ type report struct {
 	Finding
 }
 
-// init makes room for a window. All slices lie in two blocks.
+// init makes room for a window.
 func (s *series) init(window int) {
-	ints, floats := make([]int64, 2*window), make([]float64, 3*window)
-	s.times, s.heldTimes = ints[:window:window], ints[window:window]
-	s.values, s.sorted, s.heldValues = floats[:window:window], floats[window:2*window:2*window], floats[2*window:2*window]
+	floats := make([]float64, 2*window)
+	s.times, s.values, s.sorted = make([]int64, window), floats[:window:window], floats[window:]
 }
 
 func (s *series) open() bool { return len(s.heldTimes) > 0 }

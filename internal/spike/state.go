@@ -34,8 +34,11 @@ func (d *Detector) MarshalBinary() ([]byte, error) {
 		b = codec.AppendString(b, d.cfg.Metrics[i].Name)
 	}
 	return d.sensors.Append(b, func(b []byte, known *sensor) []byte {
-		for i := range *known {
-			b = (*known)[i].append(b)
+		for _, s := range *known {
+			if s == nil {
+				s = &series{}
+			}
+			b = s.append(b)
 		}
 		return b
 	}), nil
@@ -97,8 +100,8 @@ func (d *Detector) UnmarshalBinary(data []byte) error {
 		known := d.fresh()
 		for _, m := range metrics {
 			s := d.series(r, int(window), m)
-			if m >= 0 {
-				known[m] = s
+			if m >= 0 && s.values != nil {
+				known[m] = &s
 			}
 		}
 		return known
@@ -110,7 +113,7 @@ func (d *Detector) series(r *codec.Reader, window, metric int) series {
 	var s series
 	s.last = r.Int()
 	n := r.Len(minValue)
-	if n > 0 {
+	if n > 0 || s.last != 0 {
 		s.init(d.cfg.Window)
 	}
 	full := n == window

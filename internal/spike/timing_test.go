@@ -2,6 +2,7 @@ package spike_test
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -53,4 +54,30 @@ func BenchmarkObserve(b *testing.B) {
 			}
 		})
 	}
+}
+
+// The figure that the documentation gives, with the metrics and the window that the
+// processor has by default.
+func TestMemory(t *testing.T) {
+	const sensors = 2000
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	var metrics []spike.Metric
+	for _, name := range []string{"temperature", "humidity", "co2", "energy_consumption"} {
+		metrics = append(metrics, spike.Metric{Name: name, Deviations: 6})
+	}
+	d := spike.New(spike.Config{Metrics: metrics, Window: 5})
+	values, scores := make([]float64, 4), make([]float64, 4)
+	for minute := range 10 {
+		for i := range sensors {
+			d.Observe(fmt.Appendf(nil, "sensor-%d", i), time.Unix(int64(60*minute), 0), values, scores, nil)
+		}
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	each := float64(after.HeapAlloc-before.HeapAlloc) / sensors
+	t.Logf("%.2f KB for a sensor of %d metrics", each/1000, len(metrics))
+	require.Less(t, each, 1700.0)
+	runtime.KeepAlive(d)
 }

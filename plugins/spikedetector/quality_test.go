@@ -61,7 +61,7 @@ func TestHealthyBuildingsAreQuiet(t *testing.T) {
 // A fault that begins within a minute is found where it begins, and the way back is
 // not taken for another.
 func TestFaultsAreFound(t *testing.T) {
-	s, sim := defaults(t), portfolio(t, time.Minute, 0.02)
+	s, sim := defaults(t), portfolio(t, time.Minute, 0.03)
 	sudden := map[simulate.Fault]bool{
 		simulate.Overheating: true, simulate.HumiditySpike: true, simulate.VentilationFailure: true, simulate.EquipmentMalfunction: true,
 	}
