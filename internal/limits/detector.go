@@ -30,6 +30,11 @@ type Config struct {
 	// them.
 	Metrics []string
 
+	// Least are the least scales of the metrics, in their units: differences that are
+	// small compared with these are of no interest, however seldom they are. Nil is
+	// none.
+	Least []float64
+
 	// Threshold is the score from which on a value is reported, in scales past a
 	// limit.
 	Threshold float64
@@ -49,6 +54,14 @@ const (
 func (c *Config) Validate() error {
 	if !(c.Threshold > grade) || c.Threshold >= farthest {
 		return fmt.Errorf("threshold must be more than %v and less than %v, got %v", grade, farthest, c.Threshold)
+	}
+	if c.Least != nil && len(c.Least) != len(c.Metrics) {
+		return fmt.Errorf("there must be a least scale for each of %d metrics, got %d", len(c.Metrics), len(c.Least))
+	}
+	for i, least := range c.Least {
+		if !(least >= 0) || math.IsInf(least, 0) {
+			return fmt.Errorf("resolution of %q must not be negative, got %v", c.Metrics[i], least)
+		}
 	}
 	return nil
 }
@@ -88,6 +101,7 @@ type Tally struct {
 // concurrent use.
 type Detector struct {
 	cfg     Config
+	least   []float64
 	sensors *recent.Map[sensor]
 }
 
@@ -112,7 +126,11 @@ func New(cfg Config) *Detector {
 	if err := cfg.Validate(); err != nil {
 		panic("BUG: " + err.Error())
 	}
-	return &Detector{cfg: cfg, sensors: recent.New[sensor](ForgetAfter, MaxSensors)}
+	least := cfg.Least
+	if least == nil {
+		least = make([]float64, len(cfg.Metrics))
+	}
+	return &Detector{cfg: cfg, least: least, sensors: recent.New[sensor](ForgetAfter, MaxSensors)}
 }
 
 func (d *Detector) fresh() sensor { return make(sensor, len(d.cfg.Metrics)) }
@@ -159,7 +177,7 @@ func (d *Detector) Observe(id []byte, at time.Time, values []float64, scores []S
 				found = append(found, f)
 			}
 		}
-		j := s.observe(micros, v)
+		j := s.observe(micros, v, d.least[m])
 		var fresh bool
 		scores[m].Past, fresh = s.alert(j.score, late)
 		if j.score >= d.cfg.Threshold {

@@ -355,3 +355,28 @@ func TestUnmarshalBinary(t *testing.T) {
 	f([]byte("\x0apercentile\x01"), `it is a state of "percentile", want "limits"`)
 	f([]byte("\x06limits\x63"), "it has version 99, want version 2")
 }
+
+// One person where there never was any is no news if that is the resolution.
+func TestLeastScale(t *testing.T) {
+	for least, want := range map[float64]int{0: 1, 2: 0} {
+		d := limits.New(limits.Config{Metrics: []string{"occupancy"}, Threshold: limits.Normal, Least: []float64{least}})
+		reported := 0
+		var scores [1]limits.Score
+		for i := range 5000 {
+			v := 0.0
+			if i == 4500 {
+				v = 1
+			}
+			found, _ := d.Observe([]byte("101"), start.Add(time.Duration(i)*time.Minute), []float64{v}, scores[:], nil)
+			reported += len(reports(found))
+		}
+		assert.Equal(t, want, reported, "least scale %v", least)
+	}
+	for _, c := range []limits.Config{
+		{Metrics: []string{"a", "b"}, Threshold: 1, Least: []float64{1}},
+		{Metrics: []string{"a"}, Threshold: 1, Least: []float64{-1}},
+		{Metrics: []string{"a"}, Threshold: 1, Least: []float64{math.NaN()}},
+	} {
+		assert.Error(t, c.Validate())
+	}
+}

@@ -86,18 +86,16 @@ func (e *extremes) init() {
 // scale is what counts as far for this view.
 func (e *extremes) scale() float64 { return scaleOf * float64(e.dev) }
 
-// beyond is how far a value lies past the limits, in scales: 0 within them. A view
-// that was constant until now has no scale.
-func (e *extremes) beyond(v float64) float64 { return e.beyondShare(v, 0) }
+// width is the distance between the limits.
+func (e *extremes) width() float64 { return float64(e.high) - float64(e.low) }
 
-// beyondShare is the same with a scale that is at least a share of the distance
-// between the limits.
-func (e *extremes) beyondShare(v, share float64) float64 {
+// beyond is how far a value lies past the limits, in scales of at least that size: 0
+// within them. A view that was constant until now has no scale.
+func (e *extremes) beyond(v, least float64) float64 {
 	if e.count < warmUp {
 		return 0
 	}
-	low, high := float64(e.low), float64(e.high)
-	return past(v, low, high, max(e.scale(), share*(high-low)))
+	return past(v, float64(e.low), float64(e.high), max(e.scale(), least))
 }
 
 // stored is a value as it is remembered. Values are rounded before they are compared

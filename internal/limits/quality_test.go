@@ -40,6 +40,16 @@ type judged struct {
 	reported, alert  int // rows after the warm-up: with a report, and with any finding
 }
 
+// least are the least scales that the processor has by default.
+func least(names []string) []float64 {
+	scales := map[string]float64{"temperature": 0.5, "humidity": 2, "co2": 40, "occupancy": 2}
+	list := make([]float64, len(names))
+	for i, name := range names {
+		list[i] = scales[name]
+	}
+	return list
+}
+
 // warm is how many rows are not counted as false alarms: half a day of minutes.
 const warm = 720
 
@@ -48,7 +58,7 @@ func judge(f *evaluate.Feed) judged {
 	if names == nil {
 		names = make([]string, len(f.Rows[0]))
 	}
-	d := limits.New(limits.Config{Metrics: names, Threshold: limits.Normal})
+	d := limits.New(limits.Config{Metrics: names, Threshold: limits.Normal, Least: least(names)})
 	var j judged
 	scores := make([]limits.Score, len(names))
 	for i, row := range f.Rows {
@@ -114,7 +124,7 @@ func TestHealthyBuildingsAreQuiet(t *testing.T) {
 			Start: start, End: start.AddDate(0, 0, days), Interval: interval,
 		})
 		require.NoError(t, err)
-		d := limits.New(limits.Config{Metrics: reading.MetricNames(), Threshold: limits.Normal})
+		d := limits.New(limits.Config{Metrics: reading.MetricNames(), Threshold: limits.Normal, Least: least(reading.MetricNames())})
 		var e simulate.Event
 		var all, reported [days]int
 		scores := make([]limits.Score, reading.NumMetrics)

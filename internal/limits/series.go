@@ -140,8 +140,9 @@ func (j *judgement) take(view View, score, value float64, e *extremes, centre fl
 	}
 }
 
-// observe judges a value by what came before, and learns it if it is newer.
-func (s *series) observe(at int64, v float64) (j judgement) {
+// observe judges a value by what came before, in scales of at least that size, and
+// learns it if it is newer.
+func (s *series) observe(at int64, v, least float64) (j judgement) {
 	if s.count == 0 {
 		s.origin = v
 	}
@@ -151,12 +152,12 @@ func (s *series) observe(at int64, v float64) (j judgement) {
 	hour24, place := hourly.Slot(at)
 	mean, known := s.hours.expect(place)
 
-	j.take(Level, s.level.beyond(v), v, &s.level, 0)
+	j.take(Level, s.level.beyond(v, least), v, &s.level, 0)
 	if known && s.hours.help(at) {
 		trust := s.hours.trust(at)
-		j.take(Daily, trust*s.daily.beyondShare(stored(v-mean), dailyShare), v, &s.daily, mean)
+		j.take(Daily, trust*s.daily.beyond(stored(v-mean), max(least, dailyShare*s.daily.width())), v, &s.daily, mean)
 		if low, high, ok := s.hours.limits(hour24); ok {
-			if score := trust * past(v, low, high, s.level.scale()); score > j.score {
+			if score := trust * past(v, low, high, max(s.level.scale(), least)); score > j.score {
 				j = judgement{score, Hour, v, low, high}
 			}
 		}
@@ -167,11 +168,11 @@ func (s *series) observe(at int64, v float64) (j judgement) {
 		s.newest = whole
 	}
 	if average, ok := s.mean(); ok && !late {
-		j.take(Average, averageWeight*s.average.beyond(average), average, &s.average, 0)
+		j.take(Average, averageWeight*s.average.beyond(average, least), average, &s.average, 0)
 		s.average.learn(at, average)
 	}
 	if rest, ok := s.restlessness(); ok && !late {
-		j.take(Rest, restWeight*s.rest.beyond(rest), rest, &s.rest, 0)
+		j.take(Rest, restWeight*s.rest.beyond(rest, least), rest, &s.rest, 0)
 		s.rest.learn(at, rest)
 	}
 	if !late {

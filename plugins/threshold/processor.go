@@ -23,6 +23,7 @@ const component = "threshold"
 const (
 	fieldMetrics     = "metrics"
 	fieldSensitivity = "sensitivity"
+	fieldResolution  = "resolution"
 )
 
 // sensitivities are the scores from which on values are reported.
@@ -31,6 +32,8 @@ var sensitivities = map[string]float64{"low": limits.Low, "normal": limits.Norma
 const (
 	// The host calls the rule of a list for the whole and for each element.
 	different = `root = if this.type() == "array" && (this.contains("") || this.unique().length() < this.length()) { [ "must be different names, got %v".format(this) ] }`
+
+	notNegative = `root = if this.type() == "object" { this.key_values().filter(e -> e.value < 0).map_each(e -> "%v must not be negative, got %v".format(e.key, e.value)) }`
 
 	something = `root = if this.metrics.or(["temperature"]).length() == 0 && this.limits.or([]).length() == 0 && this.limits_file.or("") == "" { [ "metrics, limits and limits_file are all empty, so nothing would be judged" ] }`
 )
@@ -47,7 +50,7 @@ Readings pass untouched. An anomaly is appended to the batch of its reading, as 
 
 == The score
 
-For a learned limit it is s/(1 + s), where s is how far the value lies past the limit in scales; a scale is twice the mean absolute deviation of the metric. So 0.5 is one scale past the limit and 0.7 is some two and a half; s itself approaches 10. A fixed limit has 0.5 at the limit and 0.9 at the severe one. Without a severe one, 0.75 is a quarter of the limit past it, or 1 if the limit is 0.
+For a learned limit it is s/(1 + s), where s is how far the value lies past the limit in scales; a scale is twice the mean absolute deviation of the metric, but at least its `+"`resolution`"+`. So 0.5 is one scale past the limit and 0.7 is some two and a half; s itself approaches 10. A fixed limit has 0.5 at the limit and 0.9 at the severe one. Without a severe one, 0.75 is a quarter of the limit past it, or 1 if the limit is 0.
 
 == One event, one anomaly
 
@@ -72,6 +75,10 @@ No message is dropped or changed. Messages that are no acceptable readings pass 
 				LintRule(different),
 			service.NewStringEnumField(fieldSensitivity, "low", "normal", "high").Default("normal").
 				Description("How far past its own limits a value must lie to be reported: 1.4 scales, 0.7, or 0.35. High finds more and raises about twice as many false alarms as normal."),
+			service.NewFloatMapField(fieldResolution).
+				Default(map[string]any{"temperature": 0.5, "humidity": 2.0, "co2": 40.0, "occupancy": 2.0}).
+				Description("The least scale of metrics, in their units: a value that is past its own limits by less than a good half of it is not reported, however regular the metric is. Metrics not named here have none.").
+				LintRule(notNegative),
 			limitsField(),
 			service.NewStringField(fieldLimitsFile).Default("").
 				Description("The path of a YAML file with a list `limits` of the same form. Empty reads none.").
@@ -171,6 +178,16 @@ func (j *judge) parse(conf *service.ParsedConfig, res *service.Resources) (err e
 	var ok bool
 	if j.cfg.Threshold, ok = sensitivities[sensitivity]; !ok {
 		return fmt.Errorf("%s must be low, normal or high, got %q", fieldSensitivity, sensitivity)
+	}
+	resolution, err := conf.FieldFloatMap(fieldResolution)
+	if err != nil {
+		return err
+	}
+	for _, name := range j.cfg.Metrics {
+		j.cfg.Least = append(j.cfg.Least, resolution[name])
+	}
+	if err := j.cfg.Validate(); err != nil {
+		return err
 	}
 	if j.limits, err = parseLimits(conf, res.FS()); err != nil {
 		return err

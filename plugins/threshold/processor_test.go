@@ -33,6 +33,8 @@ func TestConfig(t *testing.T) {
 		{name: "any metric", config: `{ metrics: [ pm2_5 ], limits: [ { metric: noise, min: 1, max: 2, where: { room_type: Lab } } ] }`},
 		{name: "severe limits", config: `limits: [ { metric: t, min: 18, max: 26, severe_min: 10, severe_max: 32, hysteresis: 0.5 } ]`},
 		{name: "limits of a file", config: `{ metrics: [], limits_file: ../../configs/limits.yaml }`},
+		{name: "resolution", config: `resolution: { vibration: 0.1 }`},
+		{name: "negative resolution", config: `resolution: { co2: -4 }`, errContains: `resolution of "co2" must not be negative, got -4`, lintContains: "co2 must not be negative, got -4"},
 		{name: "unknown sensitivity", config: `sensitivity: extreme`, errContains: `sensitivity must be low, normal or high, got "extreme"`, lintContains: "value extreme is not a valid option"},
 		{name: "nothing to judge", config: `metrics: []`, errContains: "metrics, limits and limits_file are all empty"},
 		{name: "metric twice", config: `metrics: [ co2, co2 ]`, errContains: `metrics must be different names, got ["co2" "co2"]`, lintContains: "must be different names"},
