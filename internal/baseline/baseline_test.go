@@ -143,17 +143,17 @@ func between(a, b time.Time) func(time.Time) float64 {
 
 func TestUseAtNightIsReportedOnce(t *testing.T) {
 	p := baseline.NewPresence(time.UTC)
-	night := start.AddDate(0, 0, 9).Add(2*time.Hour + 30*time.Minute)
-	uses, continued, use := seen(p, 0, 10, between(night, night.Add(90*time.Minute)))
+	night := start.AddDate(0, 0, 15).Add(2*time.Hour + 30*time.Minute)
+	uses, continued, use := seen(p, 0, 16, between(night, night.Add(90*time.Minute)))
 	require.Equal(t, []time.Time{night.Add(5 * time.Minute)}, uses, "after five minutes")
 	assert.Equal(t, 16, continued, "the rest of an hour and a half")
 	assert.False(t, use.Weekend)
-	assert.Equal(t, 7, use.Hours, "work days before")
+	assert.Equal(t, 11, use.Hours, "work days before")
 	assert.GreaterOrEqual(t, use.Score, 0.5)
 
 	// The second night is as odd as the first.
 	night = night.AddDate(0, 0, 1)
-	uses, _, _ = seen(p, 10, 1, between(night, night.Add(time.Hour)))
+	uses, _, _ = seen(p, 16, 1, between(night, night.Add(time.Hour)))
 	assert.Len(t, uses, 1)
 }
 
@@ -182,7 +182,7 @@ func TestHabitsAreNotReported(t *testing.T) {
 	assert.Less(t, len(uses), 25)
 
 	// A glance of a motion sensor is no use.
-	uses, _, _ = seen(baseline.NewPresence(time.UTC), 0, 10, between(start.AddDate(0, 0, 9), start.AddDate(0, 0, 9).Add(5*time.Minute)))
+	uses, _, _ = seen(baseline.NewPresence(time.UTC), 0, 16, between(start.AddDate(0, 0, 15), start.AddDate(0, 0, 15).Add(5*time.Minute)))
 	assert.Empty(t, uses)
 }
 
@@ -191,9 +191,9 @@ func TestHoursAreThoseOfTheZone(t *testing.T) {
 	zone := time.FixedZone("New York", -5*3600)
 	p := baseline.NewPresence(zone)
 	begin := start.Add(5 * time.Hour)
-	friday := begin.AddDate(0, 0, 11).Add(22 * time.Hour)
+	friday := begin.AddDate(0, 0, 18).Add(22 * time.Hour)
 	var uses []baseline.Use
-	for i := range 12 * 288 {
+	for i := range 19 * 288 {
 		at := begin.Add(time.Duration(i) * 5 * time.Minute)
 		p.Observe([]byte("other"), "Office", at, people(at.In(zone)))
 		if use, ok := p.Observe([]byte("office"), "Office", at, max(people(at.In(zone)), between(friday, friday.Add(time.Hour))(at))); ok && !use.Continues {
@@ -218,13 +218,13 @@ func TestStatesComeBack(t *testing.T) {
 	assert.Zero(t, reports, "it was reported before the restart")
 
 	p := baseline.NewPresence(time.UTC)
-	night := start.AddDate(0, 0, 9)
-	seen(p, 0, 9, between(night, night))
+	night := start.AddDate(0, 0, 15)
+	seen(p, 0, 15, between(night, night))
 	state, err = p.MarshalBinary()
 	require.NoError(t, err)
 	restored := baseline.NewPresence(time.UTC)
 	require.NoError(t, restored.UnmarshalBinary(state))
-	uses, _, _ := seen(restored, 9, 1, between(night, night.Add(time.Hour)))
+	uses, _, _ := seen(restored, 15, 1, between(night, night.Add(time.Hour)))
 	assert.Len(t, uses, 1)
 
 	require.ErrorContains(t, again.UnmarshalBinary(state), "baseline")

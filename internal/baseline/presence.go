@@ -20,7 +20,7 @@ const (
 	// Hours that must have been seen of a room and of its kind, in the hour of the day
 	// and its neighbours, and the share of them in which somebody may have been there.
 	roomSeen, roomUsed = 9, 0.05
-	kindSeen, kindUsed = 15, 0.02
+	kindSeen, kindUsed = 50, 0.02
 
 	// evidence is how many empty hours make the score 0.75; it is 0.5 with none.
 	evidence = 1000

@@ -128,11 +128,11 @@ func TestSentences(t *testing.T) {
 	r, err := parse(conf)
 	require.NoError(t, err)
 	s := newState(r)
-	sim, err := simulate.New(simulate.Config{Seed: 1, Buildings: 1, Floors: 1, RoomsPerFloor: 1, Location: time.UTC, Start: start, End: start.AddDate(0, 0, 15), Interval: 10 * time.Minute})
+	sim, err := simulate.New(simulate.Config{Seed: 1, Buildings: 1, Floors: 1, RoomsPerFloor: 1, Location: time.UTC, Start: start, End: start.AddDate(0, 0, 24), Interval: 10 * time.Minute})
 	require.NoError(t, err)
 	var e simulate.Event
 	var found []*anomaly.Anomaly
-	night := start.AddDate(0, 0, 14).Add(2 * time.Hour)
+	night := start.AddDate(0, 0, 23).Add(2 * time.Hour)
 	for sim.Next(&e) {
 		reading := e.Reading
 		if reading.Time.After(night) && reading.Time.Before(night.Add(time.Hour)) {
@@ -142,7 +142,7 @@ func TestSentences(t *testing.T) {
 	}
 	require.NotEmpty(t, found)
 	assert.Equal(t, "after_hours_use", found[0].Type)
-	assert.Equal(t, "Occupancy is 2 persons at an hour when this room was empty on the last 10 work days, as rooms of its kind are.", found[0].Explanation)
+	assert.Equal(t, "Occupancy is 2 persons at an hour when this room was empty on the last 17 work days, as rooms of its kind are.", found[0].Explanation)
 	assert.False(t, found[0].Continues)
 	for _, a := range found[1:] {
 		assert.True(t, a.Continues)
