@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"buildmon/internal/reading"
@@ -58,6 +59,12 @@ const (
 	High     Severity = "high"
 	Critical Severity = "critical"
 )
+
+// Severities are all of them, the mildest first.
+var Severities = []Severity{Low, Medium, High, Critical}
+
+// Rank orders severities: 1 for the mildest, 0 for what is none.
+func (s Severity) Rank() int { return slices.Index(Severities, s) + 1 }
 
 // Severity derives the severity from the score.
 func (a *Anomaly) Severity() Severity {
