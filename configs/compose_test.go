@@ -23,7 +23,7 @@ const composeFile = "../docker-compose.yml"
 
 func load(t *testing.T, env ...string) *types.Project {
 	t.Helper()
-	options, err := cli.NewProjectOptions([]string{composeFile}, cli.WithEnv(env))
+	options, err := cli.NewProjectOptions([]string{composeFile}, cli.WithEnv(env), cli.WithProfiles([]string{"*"}))
 	require.NoError(t, err)
 	project, err := options.LoadProject(t.Context())
 	require.NoError(t, err)
@@ -35,7 +35,7 @@ var tag = regexp.MustCompile(`:[0-9][^:/]*$`)
 
 func TestServices(t *testing.T) {
 	project := load(t)
-	require.Equal(t, []string{"buildmon", "grafana", "kafka", "postgres"}, project.ServiceNames())
+	require.Equal(t, []string{"alerts", "buildmon", "grafana", "kafka", "postgres"}, project.ServiceNames())
 	for name, service := range project.Services {
 		t.Run(name, func(t *testing.T) {
 			require.NotEmpty(t, service.Ports)
@@ -104,6 +104,26 @@ func TestVariablesReachTheServices(t *testing.T) {
 	require.Equal(t, "other", env("grafana", "GRAFANA_DB_PASSWORD"))
 	require.Contains(t, env("kafka", "KAFKA_ADVERTISED_LISTENERS"), "OUTSIDE://localhost:19999")
 	require.Equal(t, "19999", project.Services["kafka"].Ports[0].Published)
+}
+
+// Alerts are sent when somebody asks for it and says where to.
+func TestAlertsAreOptional(t *testing.T) {
+	project := load(t, "BUILDMON_ALERT_SLACK_URL=https://hooks.example.com/x")
+	service := project.Services["alerts"]
+	require.Equal(t, []string{"alerts"}, service.Profiles)
+	require.Equal(t, "https://hooks.example.com/x", *service.Environment["BUILDMON_ALERT_SLACK_URL"])
+	pipeline, err := os.ReadFile("../pipelines/alerts.yaml")
+	require.NoError(t, err)
+	example, err := os.ReadFile("env.example")
+	require.NoError(t, err)
+	for name := range service.Environment {
+		if strings.HasPrefix(name, "BUILDMON_") {
+			require.Contains(t, string(pipeline), "${"+name+":", "%s is set and not used", name)
+		}
+		if service.Environment[name] == nil {
+			require.Contains(t, string(example), "\n#"+name+"=")
+		}
+	}
 }
 
 func TestGrafanaProvisioning(t *testing.T) {

@@ -93,12 +93,12 @@ func (e *Engine) Step(now time.Time, events []Event) Result {
 }
 
 // Open are the events that are open as far as the engine knows.
-func (e *Engine) Open() []Subject {
-	var open []Subject
+func (e *Engine) Open() []Event {
+	var open []Event
 	for _, a := range e.state.Alerts {
 		for _, ev := range a.Events {
 			if ev.Open {
-				open = append(open, ev.Subject)
+				open = append(open, *ev)
 			}
 		}
 	}

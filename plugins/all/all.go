@@ -2,7 +2,9 @@
 package all
 
 import (
+	_ "buildmon/plugins/alerts"
 	_ "buildmon/plugins/baseline"
+	_ "buildmon/plugins/email"
 	_ "buildmon/plugins/isolationforest"
 	_ "buildmon/plugins/kafka"
 	_ "buildmon/plugins/postgres"
@@ -12,4 +14,5 @@ import (
 	_ "buildmon/plugins/spikedetector"
 	_ "buildmon/plugins/threshold"
 	_ "buildmon/plugins/tumblingwindow"
+	_ "buildmon/plugins/webhook"
 )

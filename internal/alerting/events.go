@@ -1,0 +1,87 @@
+package alerting
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"buildmon/internal/alert"
+	"buildmon/internal/anomaly"
+)
+
+const eventColumns = `e.sensor_id, e.detector, e.anomaly_type, e.metric, e.room_id, e.building, e.floor, e.room_type,
+	e.started_at, e.last_at, e.open, e.severity, e.explanation`
+
+const changedSQL = `
+SELECT ` + eventColumns + `
+FROM anomaly_events c
+JOIN sensor_events e USING (sensor_id, detector, anomaly_type, metric, started_at)
+WHERE c.revision > $1 AND c.last_at >= $2`
+
+// Of each open event how it is now, or the one that followed it; readings decide
+// about its end, so its row may be the same.
+const openSQL = `
+SELECT ` + eventColumns + `
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS o (sensor_id, detector, anomaly_type, metric)
+CROSS JOIN LATERAL (
+	SELECT * FROM sensor_events s
+	WHERE s.sensor_id = o.sensor_id AND s.detector = o.detector AND s.anomaly_type = o.anomaly_type AND s.metric = o.metric
+	ORDER BY s.started_at DESC LIMIT 1
+) e`
+
+// changed are the events that changed after a revision and did not end before an
+// instant, and how those are now that were open. An open event whose row is gone,
+// past retention, is over.
+func changed(ctx context.Context, tx pgx.Tx, revision int64, oldest time.Time, open []alert.Event) ([]alert.Event, error) {
+	events, err := query(ctx, tx, changedSQL, revision, oldest)
+	if err != nil || len(open) == 0 {
+		return events, err
+	}
+	var names [4][]string
+	gone := map[alert.Subject]alert.Event{}
+	for _, e := range open {
+		for i, name := range []string{e.SensorID, e.Detector, e.Type, e.Metric} {
+			names[i] = append(names[i], name)
+		}
+		e.Open = false
+		gone[e.Subject] = e
+	}
+	now, err := query(ctx, tx, openSQL, names[0], names[1], names[2], names[3])
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range now {
+		delete(gone, e.Subject)
+	}
+	events = append(events, now...)
+	for _, e := range gone {
+		events = append(events, e)
+	}
+	return events, nil
+}
+
+func query(ctx context.Context, tx pgx.Tx, sql string, args ...any) ([]alert.Event, error) {
+	rows, err := tx.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, fmt.Errorf("reading events: %w", err)
+	}
+	events, err := pgx.CollectRows(rows, scanEvent)
+	if err != nil {
+		return nil, fmt.Errorf("reading events: %w", err)
+	}
+	return events, nil
+}
+
+func scanEvent(row pgx.CollectableRow) (alert.Event, error) {
+	var e alert.Event
+	var place [4]pgtype.Text
+	var severity string
+	err := row.Scan(&e.SensorID, &e.Detector, &e.Type, &e.Metric, &place[0], &place[1], &place[2], &place[3],
+		&e.Started, &e.Last, &e.Open, &severity, &e.Explanation)
+	e.RoomID, e.Building, e.Floor, e.RoomType = place[0].String, place[1].String, place[2].String, place[3].String
+	e.Severity = anomaly.Severity(severity)
+	return e, err
+}
