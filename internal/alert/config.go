@@ -41,8 +41,11 @@ func (c *Config) Validate() error {
 		value time.Duration
 		least time.Duration
 	}{
-		{"group_wait", c.GroupWait, 0}, {"group_interval", c.GroupInterval, 0}, {"repeat_interval", c.RepeatInterval, 0},
-		{"cool_down", c.CoolDown, 0}, {"max_age", c.MaxAge, time.Second},
+		{"group_wait", c.GroupWait, 0},
+		{"group_interval", c.GroupInterval, 0},
+		{"repeat_interval", c.RepeatInterval, 0},
+		{"cool_down", c.CoolDown, 0},
+		{"max_age", c.MaxAge, time.Second},
 	} {
 		if d.value < d.least {
 			return fmt.Errorf("%s must be at least %s, got %s", d.name, d.least, d.value)

@@ -1,7 +1,6 @@
 package alert_test
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -152,7 +151,7 @@ func FuzzEngine(f *testing.F) {
 			require.Empty(t, s.suppressed)
 			for key, when := range ended {
 				require.NotNil(t, listeners[key], "%s heard nothing", key)
-				require.False(t, listeners[key].ended.Before(when), fmt.Sprintf("%s was not told of its last event", key))
+				require.False(t, listeners[key].ended.Before(when), "%s was not told of its last event", key)
 			}
 		}
 		text, err := s.engine.MarshalState()

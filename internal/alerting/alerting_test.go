@@ -139,8 +139,10 @@ func TestBrokenLeader(t *testing.T) {
 	_, err = leader.Step(t.Context(), time.Hour)
 	require.Error(t, err)
 	leader.Close()
-	leader = lead(t, s.Pool(), "chat")
-	require.NotNil(t, leader)
+	require.Eventually(t, func() bool { // the server ends the session
+		leader = lead(t, s.Pool(), "chat")
+		return leader != nil
+	}, 10*time.Second, 10*time.Millisecond)
 	defer leader.Close()
 	require.Equal(t, []string{"chat new 101"}, step(t, leader))
 	require.Empty(t, step(t, leader))

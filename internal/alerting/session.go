@@ -67,7 +67,9 @@ func Lead(ctx context.Context, pool *pgxpool.Pool, name string, cfg alert.Config
 func (s *Session) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	_ = s.conn.Conn().Close(ctx) // with the session goes its lock
+	// The lock goes with the session, and the server may take a moment to end that.
+	_, _ = s.conn.Exec(ctx, "SELECT pg_advisory_unlock_all()")
+	_ = s.conn.Conn().Close(ctx)
 	s.conn.Release()
 }
 
