@@ -37,7 +37,7 @@ func newState() State { return State{map[string]*alert{}, map[string]*group{}} }
 
 // alert is one thing that is wrong, or was.
 type alert struct {
-	Events map[string]*Event `json:"events"` // by detector, type and so on; of each the latest
+	Events map[string]*Event `json:"events"` // by subject; of each the latest
 	Lines  map[string]*line  `json:"lines"`  // by route
 
 	fresh map[string]bool // events that were over when they were first seen, in this step
@@ -133,7 +133,7 @@ func (e *Engine) absorb(now time.Time, events []Event, result *Result) {
 	slices.SortStableFunc(events, func(a, b Event) int { return cmp.Or(a.Last.Compare(b.Last), a.Started.Compare(b.Started)) })
 	for i := range events {
 		ev := &events[i]
-		key, name := keyOf(e.cfg.DedupBy, ev), keyOf(Members, ev)
+		key, name := keyOf(e.cfg.DedupBy, ev), keyOf(identity, ev)
 		a := e.state.Alerts[key]
 		old := func() bool { return ev.Last.Before(now.Add(-e.cfg.MaxAge)) }
 		if a == nil || a.Events[name] == nil {
@@ -159,7 +159,7 @@ func (a *alert) absorb(name string, ev *Event) {
 		return
 	default:
 		if ev.Severity.Rank() < known.Severity.Rank() {
-			ev.Severity, ev.Explanation = known.Severity, known.Explanation
+			ev.Severity, ev.Type, ev.Explanation = known.Severity, known.Type, known.Explanation
 		}
 		ev.Started = earlier(ev.Started, known.Started)
 	}
@@ -201,7 +201,7 @@ func (a *alert) seenBy(r *Route) (v view) {
 
 func worstFirst(a, b *Event) int {
 	return cmp.Or(-cmp.Compare(a.Severity.Rank(), b.Severity.Rank()), a.Started.Compare(b.Started),
-		cmp.Compare(a.Detector, b.Detector), cmp.Compare(a.Type, b.Type), cmp.Compare(a.Metric, b.Metric), cmp.Compare(a.SensorID, b.SensorID))
+		cmp.Compare(a.Detector, b.Detector), cmp.Compare(a.Metric, b.Metric), cmp.Compare(a.SensorID, b.SensorID))
 }
 
 // item is something to tell.

@@ -62,10 +62,10 @@ func (t *tester) step(minutes float64, events ...alert.Event) (told []string) {
 // event is open, began at a minute and was found last two minutes later.
 func event(sensor, metric string, severity anomaly.Severity, minutes float64) alert.Event {
 	return alert.Event{
-		Subject: alert.Subject{SensorID: sensor, Detector: "threshold", Type: metric + "_too_high", Metric: metric},
+		Subject: alert.Subject{SensorID: sensor, Detector: "threshold", Metric: metric},
 		Place:   alert.Place{Building: "Building " + strings.ToUpper(sensor[:1]), RoomID: "room-" + sensor},
 		Started: at(minutes), Last: at(minutes + 2), Open: true, Severity: severity,
-		Explanation: "It is too high.",
+		Type: metric + "_too_high", Explanation: "It is too high.",
 	}
 }
 

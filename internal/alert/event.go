@@ -11,7 +11,6 @@ import (
 type Subject struct {
 	SensorID string `json:"sensor_id"`
 	Detector string `json:"detector"`
-	Type     string `json:"anomaly_type"`
 	Metric   string `json:"metric"`
 }
 
@@ -30,12 +29,16 @@ type Event struct {
 	Started     time.Time        `json:"started_at"` // first reading at fault
 	Last        time.Time        `json:"last_at"`    // last reading at fault
 	Open        bool             `json:"open,omitempty"`
-	Severity    anomaly.Severity `json:"severity"` // at its worst
+	Severity    anomaly.Severity `json:"severity"`     // at its worst
+	Type        string           `json:"anomaly_type"` // of the worst
 	Explanation string           `json:"explanation"`
 }
 
 // Members are the names by which events are matched and grouped.
 var Members = []string{"sensor_id", "room_id", "building", "floor", "room_type", "detector", "anomaly_type", "metric"}
+
+// identity are the members of a Subject.
+var identity = []string{"sensor_id", "detector", "metric"}
 
 func (e *Event) member(name string) string {
 	switch name {

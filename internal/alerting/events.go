@@ -25,10 +25,10 @@ WHERE c.revision > $1 AND c.last_at >= $2`
 // about its end, so its row may be the same.
 const openSQL = `
 SELECT ` + eventColumns + `
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS o (sensor_id, detector, anomaly_type, metric)
+FROM unnest($1::text[], $2::text[], $3::text[]) AS o (sensor_id, detector, metric)
 CROSS JOIN LATERAL (
 	SELECT * FROM sensor_events s
-	WHERE s.sensor_id = o.sensor_id AND s.detector = o.detector AND s.anomaly_type = o.anomaly_type AND s.metric = o.metric
+	WHERE s.sensor_id = o.sensor_id AND s.detector = o.detector AND s.metric = o.metric
 	ORDER BY s.started_at DESC LIMIT 1
 ) e`
 
@@ -40,16 +40,16 @@ func changed(ctx context.Context, tx pgx.Tx, revision int64, oldest time.Time, o
 	if err != nil || len(open) == 0 {
 		return events, err
 	}
-	var names [4][]string
+	var names [3][]string
 	gone := map[alert.Subject]alert.Event{}
 	for _, e := range open {
-		for i, name := range []string{e.SensorID, e.Detector, e.Type, e.Metric} {
+		for i, name := range []string{e.SensorID, e.Detector, e.Metric} {
 			names[i] = append(names[i], name)
 		}
 		e.Open = false
 		gone[e.Subject] = e
 	}
-	now, err := query(ctx, tx, openSQL, names[0], names[1], names[2], names[3])
+	now, err := query(ctx, tx, openSQL, names[0], names[1], names[2])
 	if err != nil {
 		return nil, err
 	}
