@@ -17,6 +17,7 @@ import (
 	"buildmon/internal/command/doctor"
 	"buildmon/internal/command/evaluate"
 	"buildmon/internal/command/export"
+	"buildmon/internal/command/replay"
 	_ "buildmon/plugins/all"
 )
 
@@ -38,5 +39,6 @@ func main() {
 		doctor.Command(),
 		evaluate.Command(),
 		export.Command(),
+		replay.Command(),
 	)...)
 }
