@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"buildmon/dashboards/alerts"
 	"buildmon/dashboards/pgquery"
 )
 
@@ -30,7 +31,7 @@ dashboards, or a user and a password:
 
 Grafana needs a data source for the database; its uid is buildmon unless
 --datasource says otherwise. See configs/grafana for one.`,
-		Subcommands: []*cli.Command{generateCommand(), pushCommand()},
+		Subcommands: []*cli.Command{generateCommand(), pushCommand(), alertsCommand()},
 	}
 }
 
@@ -59,6 +60,22 @@ func generateCommand() *cli.Command {
 				_, _ = fmt.Fprintln(c.App.Writer, path)
 			}
 			return err
+		},
+	}
+}
+
+func alertsCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "alerts",
+		Usage: "Write alert rules for Grafana to provision, and contact points and a policy for copying",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "dir", Value: "configs/grafana", Usage: "the `DIRECTORY` that takes provisioning/alerting and optional"},
+		},
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return fmt.Errorf("unexpected argument %q; see %s dashboards alerts --help", c.Args().First(), c.App.Name)
+			}
+			return alerts.Write(c.String("dir"))
 		},
 	}
 }
