@@ -68,7 +68,8 @@ GROUP BY building, floor`,
 		},
 		{
 			uid: "buildmon-after-hours", title: "Energy after hours",
-			// The load of the last hour against the mean of the opening hours of a week.
+			// The load of the last hour against what is usual outside opening hours, which
+			// is the base load.
 			sql: fmt.Sprintf(`
 WITH h AS (
 	SELECT building, bucket, sum(energy_sum / nullif(energy_count, 0)) AS load, bucket AT TIME ZONE '%[3]s' AS local
@@ -79,13 +80,13 @@ WITH h AS (
 	SELECT *, extract(isodow FROM local) < 6 AND extract(hour FROM local) >= %[1]d AND extract(hour FROM local) < %[2]d AS open FROM h
 )
 SELECT now() AS "time", building,
-	coalesce(avg(load) FILTER (WHERE NOT open AND bucket = date_trunc('hour', now() - interval '1 hour'))
-		/ nullif(avg(load) FILTER (WHERE open), 0), 0)::float8 AS value
+	coalesce(max(load) FILTER (WHERE NOT open AND bucket = date_trunc('hour', now() - interval '1 hour'))
+		/ nullif(percentile_cont(0.5) WITHIN GROUP (ORDER BY load) FILTER (WHERE NOT open), 0), 0)::float8 AS value
 FROM o GROUP BY building`, opens, closes, timeZone),
-			seconds: 3600, fire: 0.7, clear: 0.6, wait: "30m", keep: "30m", severity: "warning",
+			seconds: 3600, fire: 1.3, clear: 1.15, wait: "30m", keep: "30m", severity: "warning",
 			dashboard: dashboards.EnergyUID, panel: dashboards.PanelAfterHours,
-			summary:     `{{ $labels.building }} uses {{ humanizePercentage $values.B.Value }} of its daytime load after hours`,
-			description: fmt.Sprintf(`The load of the last hour, which lies outside %02d:00 to %02d:00 of working days (%s), against the mean load within. Something that should be off is on.`, opens, closes, timeZone),
+			summary:     `{{ $labels.building }} uses {{ humanizePercentage $values.B.Value }} of its base load after hours`,
+			description: fmt.Sprintf(`The load of the last hour, which lies outside %02d:00 to %02d:00 of working days (%s), against the median of such hours in eight days. Something that should be off is on.`, opens, closes, timeZone),
 		},
 		{
 			uid: "buildmon-co2", title: "CO₂ in occupied rooms",
