@@ -114,6 +114,26 @@ func TestEventWhoseRowIsGoneIsOver(t *testing.T) {
 	require.Equal(t, []string{"chat new 102"}, step(t, leader), "numbers go on where they were")
 }
 
+// A sensor may have to be silent for long before that is noticed: it is news then, and
+// over when the sensor is back.
+func TestSilence(t *testing.T) {
+	s := open(t)
+	now := time.Now()
+	write(t, s, "101", now.Add(-10*time.Hour), 0)
+	_, err := s.Pool().Exec(t.Context(), `INSERT INTO anomaly_events (sensor_id, detector, anomaly_type, metric, started_at, last_at, quiet, readings,
+		anomaly_score, peak_at, severity, explanation, silence, until)
+		SELECT '101', 'silence', 'silent', 'multiple', "timestamp", "timestamp", '0', 0, 0.8, "timestamp", 'high', 'It is silent.',
+			jsonb_build_object('sensors', jsonb_build_array(jsonb_build_object('sensor_id', '101', 'last', "timestamp"))), now() - interval '5min'
+		FROM sensor_readings`)
+	require.NoError(t, err)
+	leader := lead(t, s.Pool(), "chat")
+	defer leader.Close()
+	require.Equal(t, []string{"chat new 101"}, step(t, leader))
+	require.Empty(t, step(t, leader))
+	write(t, s, "101", now, 0)
+	require.Equal(t, []string{"chat resolved 101"}, step(t, leader))
+}
+
 func TestOneLeads(t *testing.T) {
 	s := open(t)
 	first := lead(t, s.Pool(), "chat")

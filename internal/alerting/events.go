@@ -12,14 +12,19 @@ import (
 	"buildmon/internal/anomaly"
 )
 
+// The last time that an event is known to have gone on: its last finding, and of a
+// silence when it was found, or when a sensor was back.
 const eventColumns = `e.sensor_id, e.detector, e.anomaly_type, e.metric, e.room_id, e.building, e.floor, e.room_type,
-	e.started_at, e.last_at, e.open, e.severity, e.explanation`
+	e.started_at, greatest(e.last_at, c.until, e.ended_at), e.open, e.severity, e.explanation`
+
+const joinSQL = `
+JOIN sensor_events e ON e.sensor_id = c.sensor_id AND e.detector = c.detector AND e.anomaly_type = c.anomaly_type
+	AND e.metric = c.metric AND e.started_at = c.started_at`
 
 const changedSQL = `
 SELECT ` + eventColumns + `
-FROM anomaly_events c
-JOIN sensor_events e USING (sensor_id, detector, anomaly_type, metric, started_at)
-WHERE c.revision > $1 AND c.last_at >= $2`
+FROM anomaly_events c` + joinSQL + `
+WHERE c.revision > $1 AND greatest(c.last_at, c.until) >= $2`
 
 // Of each open event how it is now, or the one that followed it; readings decide
 // about its end, so its row may be the same.
@@ -27,10 +32,10 @@ const openSQL = `
 SELECT ` + eventColumns + `
 FROM unnest($1::text[], $2::text[], $3::text[]) AS o (sensor_id, detector, metric)
 CROSS JOIN LATERAL (
-	SELECT * FROM sensor_events s
+	SELECT * FROM anomaly_events s
 	WHERE s.sensor_id = o.sensor_id AND s.detector = o.detector AND s.metric = o.metric
 	ORDER BY s.started_at DESC LIMIT 1
-) e`
+) c` + joinSQL
 
 // changed are the events that changed after a revision and did not end before an
 // instant, and how those are now that were open. An open event whose row is gone,

@@ -23,18 +23,20 @@ type observation struct {
 // stored is an event as it is stored.
 type stored struct {
 	alert.Event
-	over time.Time // when it was known to be over; zero if it is open
+	found time.Time // when it was known first
+	over  time.Time // when it was known to be over; zero if it is open
 }
 
 // An event about readings is over when its sensor has reported for a while without a
-// finding; its end, the last finding, is only known then.
+// finding; its end, the last finding, is only known then. A silence is found when it
+// has lasted, and over when somebody is back.
 const eventsSQL = `
 SELECT e.sensor_id, e.detector, e.anomaly_type, e.metric, e.room_id, e.building, e.floor, e.room_type,
-	e.started_at, e.last_at, e.severity, e.explanation,
+	e.started_at, greatest(e.last_at, a.until), e.severity, e.explanation, coalesce(a.until, e.started_at),
 	CASE WHEN NOT e.open THEN greatest(e.ended_at, e.last_at) + CASE WHEN e.ended_at = e.last_at THEN a.quiet ELSE interval '0' END END
 FROM anomaly_events a
 JOIN sensor_events e USING (sensor_id, detector, anomaly_type, metric, started_at)
-WHERE a.started_at < $2 AND a.last_at >= $1
+WHERE a.started_at < $2 AND greatest(a.last_at, a.until) >= $1
 ORDER BY e.started_at, e.sensor_id, e.detector, e.metric`
 
 // Findings say when an event became worse.
@@ -55,7 +57,7 @@ func history(ctx context.Context, pool *pgxpool.Pool, cfg *alert.Config, from, t
 		var severity string
 		var over pgtype.Timestamptz
 		err = row.Scan(&s.SensorID, &s.Detector, &s.Type, &s.Metric, &place[0], &place[1], &place[2], &place[3],
-			&s.Started, &s.Last, &severity, &s.Explanation, &over)
+			&s.Started, &s.Last, &severity, &s.Explanation, &s.found, &over)
 		s.RoomID, s.Building, s.Floor, s.RoomType = place[0].String, place[1].String, place[2].String, place[3].String
 		s.Severity, s.over = anomaly.Severity(severity), over.Time
 		return s, err
@@ -122,7 +124,7 @@ func (s *stored) observations(findings []finding, cfg *alert.Config) []observati
 	}
 	if e.Severity != s.Severity { // what it was found by is gone or, as of silence, was never there
 		e.Severity, e.Type, e.Explanation = s.Severity, s.Type, s.Explanation
-		see(s.Started)
+		see(s.found)
 	}
 	for _, r := range cfg.Routes {
 		if r.For > 0 && s.Last.Sub(s.Started) >= r.For {
@@ -137,7 +139,7 @@ func (s *stored) observations(findings []finding, cfg *alert.Config) []observati
 		}
 	}
 	if !s.over.IsZero() {
-		e.Open, e.Last = false, s.Last
+		e.Open, e.Last = false, s.Last // of a silence: at least so long
 		seen = append(seen, observation{s.over, e})
 	}
 	return seen
