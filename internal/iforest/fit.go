@@ -18,8 +18,8 @@ const minSpread = 1e-7
 // in another order yield another forest. Fit does not keep a reference to points.
 //
 // Values are rounded to float32. A NaN marks a missing value, for which the median
-// of its feature stands in, here and when scoring. A feature that is missing in
-// all points is never split.
+// of its feature in up to 1,023 of the points stands in, here and when scoring. A
+// feature that is missing in all points is never split.
 func Fit[T Value](points [][]T, cfg Config, rng *rand.Rand) (*Forest, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("iforest: %w", err)
@@ -163,12 +163,20 @@ func rounded[T Value](value T, median float64) float32 {
 	return float32(min(max(v, -math.MaxFloat32), math.MaxFloat32))
 }
 
+// medianRows is from how many points a median is told, spread evenly over all. More say
+// no more, and to sort them would take a third of the time of a fit.
+const medianRows = 512
+
 // medians returns the median of each feature, 0 where all values are missing.
 func medians[T Value](points [][]T) []float64 {
 	m := make([]float64, len(points[0]))
-	column := make([]T, 0, len(points))
+	some := make([][]T, 0, 2*medianRows)
+	for i := 0; i < len(points); i += max(1, len(points)/medianRows) {
+		some = append(some, points[i])
+	}
+	column := make([]T, 0, len(some))
 	for i := range m {
-		column = sortedColumn(column[:0], points, i)
+		column = sortedColumn(column[:0], some, i)
 		if n := len(column); n > 0 {
 			// Halved first, so that the sum of two large values stays finite.
 			m[i] = float64(column[(n-1)/2])/2 + float64(column[n/2])/2
