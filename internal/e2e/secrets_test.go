@@ -37,6 +37,8 @@ output:
           seed_brokers: [ "127.0.0.1:1" ]
           topic: alerts
           sasl: { mechanism: SCRAM-SHA-512, username: me, password: "${MARKED}" }
+      - webhook: { url: "http://127.0.0.1:1/${MARKED}" }
+      - email: { server: "127.0.0.1:1", username: me, password: "${MARKED}", from: a@localhost, to: b@localhost, subject: s }
 cache_resources:
   - label: learned
     postgres: { dsn: "postgres://me:${MARKED}@127.0.0.1:1/there" }
