@@ -1,8 +1,6 @@
 package dashboards
 
 import (
-	"fmt"
-
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	"github.com/grafana/grafana-foundation-sdk/go/table"
@@ -19,15 +17,16 @@ func Anomaly() (dashboard.Dashboard, error) {
 	sensor := listed(varSensor, "Sensor", `SELECT s.{sensor} FROM {sensors} s WHERE `+s.where("s")+` ORDER BY 1`, false)
 	variables := append(s.variables(), cog.Builder[dashboard.VariableModel](sensor))
 	b.variables(append(variables, shared(varSeverity, varDetector, varInterval, varLimit)...)...)
-	b.annotated(s)
+	b.annotate("Events of the sensor", "red", true, s, "e.{sensor} = ${sensor:sqlstring}")
+	b.annotate("Events of other sensors", "orange", false, s, "e.{sensor} <> ${sensor:sqlstring}")
 
 	b.line(4, tile{24, eventTiles(s)})
 	b.line(10, tile{24, recentEvents(s)})
 
 	b.row(rowNow, "The sensor $sensor")
-	b.line(8, tile{12, sensorSeries(panelTemperature, "Temperature", unitCelsius, "{temperature}", 1)}, tile{12, sensorSeries(PanelCO2, "CO₂", unitPPM, "{co2}", 0)})
-	b.line(8, tile{8, sensorSeries(panelHumidity, "Humidity", unitHumidity, "{humidity}", 0)}, tile{8, sensorSeries(panelPeople, "People", unitCount, "{occupancy}", 0)},
-		tile{8, sensorSeries(panelLoad, "Energy", unitKW, "{energy}", 1)})
+	b.line(8, tile{12, sensorSeries(panelTemperature, "Temperature", unitCelsius, "{temperature}", "temperature")}, tile{12, sensorSeries(PanelCO2, "CO₂", unitPPM, "{co2}", "co2")})
+	b.line(8, tile{8, sensorSeries(panelHumidity, "Humidity", unitHumidity, "{humidity}", "humidity")}, tile{8, sensorSeries(panelPeople, "People", unitCount, "{occupancy}", "occupancy")},
+		tile{8, sensorSeries(panelLoad, "Energy", unitKW, "{energy}", "energy")})
 	b.line(9, tile{24, findings()})
 
 	b.row(rowAnomalies, "Patterns")
@@ -37,12 +36,10 @@ func Anomaly() (dashboard.Dashboard, error) {
 	return b.build()
 }
 
-func sensorSeries(id uint32, title, unit, column string, decimals float64) *timeseries.PanelBuilder {
+func sensorSeries(id uint32, title, unit, column, rollup string) *timeseries.PanelBuilder {
 	return banded(trend(id, title,
-		"What the chosen sensor measured: the mean of each interval and its extremes. The bands are its events and those around it; a metric that jumps while the others are calm is a fault of the sensor.", unit,
-		fmt.Sprintf(`SELECT $__timeGroupAlias(r.{time}, '$interval', NULL), avg(r.%[1]s) AS "mean", min(r.%[1]s) AS "lowest", max(r.%[1]s) AS "highest"
-FROM {readings} r WHERE r.{sensor} = ${sensor:sqlstring} AND $__timeFilter(r.{time}) AND r.%[1]s IS NOT NULL
-GROUP BY 1 ORDER BY 1`, column)).Decimals(decimals))
+		"What the chosen sensor measured: the mean of each interval and its extremes. From a quarter of an hour on it is the mean of its room. The bands are its events; a metric that jumps while the others are calm is a fault of the sensor.", unit,
+		trendOf(column, rollup, "${sensor:sqlstring}", "r.{room} = (SELECT s.{room} FROM {sensors} s WHERE s.{sensor} = ${sensor:sqlstring})")))
 }
 
 // findings are the readings of the chosen sensor that were reported.
@@ -53,9 +50,10 @@ func findings() *table.PanelBuilder {
 	a.value AS "Value", a.expected_low AS "Expected from", a.expected_high AS "to", a.explanation AS "Why"
 FROM {anomalies} a WHERE a.{sensor} = ${sensor:sqlstring} AND $__timeFilter(a.{time}) AND a.severity = `+anyOf(varSeverity)+` AND a.detector = `+anyOf(varDetector)+`
 ORDER BY a.{time} DESC LIMIT ${limit:raw}`).NoValue("● nothing was found").
-		OverrideByName("Time", []dynamic{property("unit", "dateTimeAsIso"), property("custom.width", 155)}).
+		OverrideByName("Time", []dynamic{property("unit", "dateTimeAsIso"), property("custom.width", 175)}).
 		OverrideByName("Severity", []dynamic{severityGlyphs, property("custom.width", 100), property("custom.cellOptions", map[string]any{"type": "color-text"})}).
 		OverrideByName("Score", append(unitIs(unitNone, 2), property("custom.width", 70))).
-		OverrideByName("Value", unitIs(unitNone, 1)).OverrideByName("Expected from", unitIs(unitNone, 1)).OverrideByName("to", unitIs(unitNone, 1)).
+		OverrideByName("Value", absent(unitIs(unitNone, 1))).OverrideByName("Expected from", absent(unitIs(unitNone, 1))).OverrideByName("to", absent(unitIs(unitNone, 1))).
+		OverrideByName("What", []dynamic{property("custom.width", 210)}).
 		OverrideByName("Why", []dynamic{property("custom.minWidth", 420), property("custom.inspect", true)})
 }

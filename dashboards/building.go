@@ -8,7 +8,7 @@ func Building() (dashboard.Dashboard, error) {
 	b := newBoard(BuildingUID, "Building", "One building: its floors compared, what is wrong there, and the way to a floor.")
 	b.up("Portfolio", PortfolioUID)
 	b.variables(append(s.variables(), shared(varStatus, varSeverity, varDetector, varInterval, varLimit)...)...)
-	b.annotated(s)
+	b.annotated(s, markWorst)
 
 	b.line(4, tile{24, trust(s)})
 	b.line(4, tile{14, now(s)}, tile{10, statusNow(s)})

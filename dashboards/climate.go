@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/grafana/grafana-foundation-sdk/go/barchart"
+	"github.com/grafana/grafana-foundation-sdk/go/bargauge"
 	"github.com/grafana/grafana-foundation-sdk/go/statetimeline"
 	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
 )
@@ -37,35 +38,43 @@ SELECT $__timeGroupAlias(bucket, '$interval', NULL), %s AS %s, sum(%s_sum) / nul
 FROM f GROUP BY 1, 2 ORDER BY 1`, s.floorHistory(), column, name, metric, metric)
 }
 
+// bridged is for trends by meanTrend: of rooms there is a point each quarter of an hour.
+func (s scope) bridged(p *timeseries.PanelBuilder) *timeseries.PanelBuilder {
+	if _, name := s.part(); name == "room" {
+		return quarterly(p)
+	}
+	return p
+}
+
 func temperature(s scope) *timeseries.PanelBuilder {
 	_, name := s.part()
-	return limitsDrawn(trend(panelTemperature, "Temperature by "+name,
+	return limitsDrawn(s.bridged(trend(panelTemperature, "Temperature by "+name,
 		"Mean temperature. The dashed lines at 20 and 26 °C are the comfort band of rooms where people sit (EN 16798-1 category II); outside it in working hours, look at setpoints, windows and valves.",
-		unitCelsius, s.meanTrend("temperature")),
+		unitCelsius, s.meanTrend("temperature"))),
 		steps("transparent", from(20, "green"), from(26, "orange"))).
 		DisplayName("${__field.labels." + name + "}").Decimals(1)
 }
 
 func humidity(s scope) *timeseries.PanelBuilder {
 	_, name := s.part()
-	return limitsDrawn(trend(panelHumidity, "Humidity by "+name,
+	return limitsDrawn(s.bridged(trend(panelHumidity, "Humidity by "+name,
 		"Mean relative humidity. Below the dashed line at 20 % eyes and airways suffer, above that at 70 % mould grows.",
-		unitHumidity, s.meanTrend("humidity")),
+		unitHumidity, s.meanTrend("humidity"))),
 		steps("transparent", from(20, "green"), from(70, "orange"))).
-		DisplayName("${__field.labels." + name + "}").Decimals(0)
+		DisplayName("${__field.labels." + name + "}")
 }
 
-func comfortBars(s scope) *barchart.PanelBuilder {
+func comfortBars(s scope) *bargauge.PanelBuilder {
 	column, name := s.part()
 	if name == "room" {
 		column = "room"
 	}
-	return bars(panelComfortBars, "Comfort by "+name,
+	return ranking(panelComfortBars, "Comfort by "+name,
 		"Share of occupied time at 20–26 °C (server rooms 18–27, warehouses 12–30). Below 90 % people complain.", unitShare,
 		`WITH `+s.roomHistory(stepOfRange)+`
 SELECT `+column+` AS "Where", avg((`+comfortable+`)::int) FILTER (WHERE `+occupied+` AND temperature IS NOT NULL) AS "Comfort"
 FROM h GROUP BY 1 HAVING count(*) FILTER (WHERE `+occupied+` AND temperature IS NOT NULL) > 0 ORDER BY 1`).
-		Legend(noLegend()).Min(0).Max(1.1).Decimals(0)
+		Max(1).Decimals(0)
 }
 
 // airOf says what the lines of a trend of CO₂ are: types of rooms, or rooms.
@@ -74,13 +83,13 @@ func co2(s scope) *timeseries.PanelBuilder {
 	if _, below := s.part(); below == "room" {
 		column, name = "room", "room"
 	}
-	return limitsDrawn(trend(PanelCO2, "CO₂ by "+name,
+	return limitsDrawn(quarterly(trend(PanelCO2, "CO₂ by "+name,
 		"Mean CO₂. From the dashed lines on: 800 ppm less than fresh, 1,000 stale, 1,400 bad. These are defaults of buildmon, not limits of a standard. Look at the ventilation of what stays above them while people are there.",
 		unitPPM, fmt.Sprintf(`WITH %s
 SELECT $__timeGroupAlias(bucket, '$interval', NULL), coalesce(%s, '–') AS place, avg(co2) AS "value"
-FROM h GROUP BY 1, 2 ORDER BY 1`, s.roomHistory(stepOfInterval), column)),
+FROM h GROUP BY 1, 2 ORDER BY 1`, s.roomHistory(stepOfInterval), column))),
 		steps("transparent", co2Colors...)).
-		DisplayName("${__field.labels.place}").Decimals(0).AxisSoftMin(400)
+		DisplayName("${__field.labels.place}").AxisSoftMin(400)
 }
 
 func co2Bands(s scope) *barchart.PanelBuilder {
@@ -103,17 +112,24 @@ func co2Types(s scope) *barchart.PanelBuilder {
 		"Mean and highest CO₂ by type of room. A peak above 1,400 ppm with a low mean is a full meeting room; a high mean is a ventilation that does not run.", unitPPM,
 		`WITH `+s.roomHistory(stepOfRange)+`
 SELECT coalesce({room_type}, '–') AS "Room type", avg(co2) AS "mean", max(co2_max) AS "highest"
-FROM h WHERE co2 IS NOT NULL GROUP BY 1 ORDER BY 1`).Decimals(0)
+FROM h WHERE co2 IS NOT NULL GROUP BY 1 ORDER BY 1`).Decimals(0).AxisPlacement("hidden").AxisSoftMax(2500)
 }
+
+// slot is the length of time that a point of co2States spans. Rows without a value in
+// each keep a gap a gap.
+const slot = `greatest('$interval', interval '15 minutes')`
 
 // co2States shows for each room when its air was how good.
 func co2States(s scope) *statetimeline.PanelBuilder {
 	return states(panelCO2State, "Air of each room",
 		"When the air of each room was fresh, fair (from 800 ppm), stale (from 1,000) or bad (from 1,400), by mean of the interval. Long stretches of orange or red while people are there call for more fresh air.", unitPPM,
-		`WITH `+s.roomHistory(stepOfInterval)+`
-SELECT $__timeGroupAlias(bucket, '$interval', NULL), room AS room, avg(co2) AS "value"
-FROM h WHERE co2 IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2`).
+		`WITH `+s.roomHistory(stepOfInterval)+`, grid AS (
+	SELECT start, room FROM generate_series(date_bin(`+slot+`, $__timeFrom(), 'epoch'), $__timeTo(), `+slot+`) start, (SELECT DISTINCT room FROM h) r
+)
+SELECT g.start AS "time", g.room AS room, avg(h.co2) AS "value"
+FROM grid g LEFT JOIN h ON h.room = g.room AND h.bucket >= g.start AND h.bucket < g.start + `+slot+`
+GROUP BY 1, 2 ORDER BY 1, 2`).
 		DisplayName("${__field.labels.room}").Decimals(0).
 		Thresholds(steps("green", co2Colors...)).
-		ColorScheme(byThreshold()).MergeValues(false)
+		ColorScheme(byThreshold())
 }

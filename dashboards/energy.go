@@ -9,10 +9,10 @@ func Energy() (dashboard.Dashboard, error) {
 	b.up("Portfolio", PortfolioUID)
 	b.variables(append(s.variables(), shared(varInterval, varLimit, varOpens, varCloses, varTimezone)...)...)
 	b.builder.Time("now-7d", "now")
-	b.annotate("Energy anomalies", "red", true, s, "e.metric = '{energy}'")
+	b.annotate("Energy anomalies", "red", true, s, "e.metric = '{energy}' AND e.anomaly_score >= 0.9")
 
 	b.line(4, tile{24, energyTiles(s)})
-	b.line(10, tile{16, load(s)}, tile{8, loadProfile(s)})
+	b.line(10, tile{14, load(s)}, tile{10, loadProfile(s)})
 	b.line(9, tile{12, dailyEnergy(s)}, tile{12, afterHoursShare(s)})
 	b.line(10, tile{12, energyBars(s)}, tile{12, perOccupiedHour(s)})
 	b.line(9, tile{24, loadWeek(s)})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/grafana/grafana-foundation-sdk/go/barchart"
+	"github.com/grafana/grafana-foundation-sdk/go/bargauge"
 	"github.com/grafana/grafana-foundation-sdk/go/stat"
 	"github.com/grafana/grafana-foundation-sdk/go/table"
 	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
@@ -17,25 +18,25 @@ func load(s scope) *timeseries.PanelBuilder {
 	if name == "room" {
 		column = "room"
 	}
-	return trend(panelLoad, "Energy by "+name,
+	return quarterly(trend(panelLoad, "Energy by "+name,
 		"Load: energy used per hour. At night and on weekends it should fall to the base load; a step that does not go back is something left on.",
 		unitKW, fmt.Sprintf(`WITH %s, b AS (SELECT bucket, %s AS place, sum(load) AS load FROM h GROUP BY 1, 2)
 SELECT $__timeGroupAlias(bucket, '$interval', NULL), place, avg(load) AS "value"
 FROM b WHERE load IS NOT NULL GROUP BY 1, 2 ORDER BY 1`, s.roomHistory(stepOfInterval), column)).
-		DisplayName("${__field.labels.place}").Decimals(1).AxisSoftMin(0)
+		DisplayName("${__field.labels.place}").Decimals(1).AxisSoftMin(0))
 }
 
-func energyBars(s scope) *barchart.PanelBuilder {
+func energyBars(s scope) *bargauge.PanelBuilder {
 	what, place := "building and floor", `concat_ws(' ', replace({building}, 'Building ', ''), {floor})`
 	if _, name := s.part(); name != "building" {
 		what, place = "room", "room"
 	}
-	return bars(panelEnergyBars, "Energy by "+what,
+	return ranking(panelEnergyBars, "Energy by "+what,
 		"Energy used in this range. Compare like with like: a floor that uses much more than the others has a machine running, or a meter that is wrong.", unitKWh,
 		`WITH `+s.roomHistory(stepOfRange)+`
 SELECT `+place+` AS "Where", sum(load * hours) AS "Energy"
 FROM h GROUP BY 1 HAVING sum(load) IS NOT NULL ORDER BY 2 DESC LIMIT 16`).
-		Legend(noLegend()).Decimals(1)
+		Decimals(1)
 }
 
 func energyTiles(s scope) *stat.PanelBuilder {
@@ -61,9 +62,9 @@ func loadProfile(s scope) *barchart.PanelBuilder {
 	return bars(panelLoadProfile, "Mean day",
 		"Mean load by hour of the day, in the time zone of the buildings. Weekends should lie near the night; if they follow the working days, a schedule is wrong.", unitKW,
 		`WITH `+s.roomHistory(stepOfRange)+`, t AS (SELECT bucket AT TIME ZONE '${timezone:raw}' AS local, sum(load) AS load FROM h GROUP BY bucket)
-SELECT to_char(local, 'HH24') AS "Hour", avg(load) FILTER (WHERE extract(isodow FROM local) < 6) AS "working day", avg(load) FILTER (WHERE extract(isodow FROM local) > 5) AS "weekend"
+SELECT to_char(local, 'HH24"h"') AS "Hour", avg(load) FILTER (WHERE extract(isodow FROM local) < 6) AS "working day", avg(load) FILTER (WHERE extract(isodow FROM local) > 5) AS "weekend"
 FROM t GROUP BY 1 ORDER BY 1`).
-		Orientation("vertical").ShowValue("never").Decimals(1).
+		Orientation("vertical").ShowValue("never").XTickLabelRotation(-90).Decimals(1).
 		OverrideByName("working day", color("blue")).OverrideByName("weekend", color("orange"))
 }
 
@@ -80,7 +81,7 @@ SELECT day AS "Day"`+columns+`
 FROM (VALUES (1, 'Mon'), (2, 'Tue'), (3, 'Wed'), (4, 'Thu'), (5, 'Fri'), (6, 'Sat'), (7, 'Sun')) AS week (number, day)
 LEFT JOIN t ON extract(isodow FROM t.local) = number
 GROUP BY number, day ORDER BY number`).
-		Unit(unitNone).Decimals(0).Filterable(false).
+		Unit(unitNone).Decimals(0).
 		OverrideByName("Day", []dynamic{property("custom.width", 60)}).
 		OverrideByRegexp(`^\d\d$`, heated("continuous-blues"))
 }
@@ -96,7 +97,7 @@ func afterHoursShare(s scope) *timeseries.PanelBuilder {
 SELECT $__timeGroupAlias(bucket, '1d', NULL), %s AS place, sum(load * hours) FILTER (WHERE %s) / nullif(sum(load * hours), 0) AS "value"
 FROM h GROUP BY 1, 2 ORDER BY 1`, s.roomHistory(stepOfRange), column, afterHours)),
 		steps("transparent", from(0.7, "orange"))).
-		DisplayName("${__field.labels.place}").Decimals(0).Min(0).Max(1).
+		DisplayName("${__field.labels.place}").Min(0).Max(1).
 		DrawStyle("bars").FillOpacity(60)
 }
 
@@ -110,17 +111,17 @@ func dailyEnergy(s scope) *timeseries.PanelBuilder {
 		fmt.Sprintf(`WITH %s
 SELECT $__timeGroupAlias(bucket, '1d', NULL), %s AS place, sum(load * hours) AS "value"
 FROM h GROUP BY 1, 2 ORDER BY 1`, s.roomHistory(stepOfRange), column)).
-		DisplayName("${__field.labels.place}").Decimals(1).
+		DisplayName("${__field.labels.place}").Decimals(1).AxisSoftMin(0).
 		DrawStyle("bars").FillOpacity(70).LineWidth(0).Stacking(stacked())
 }
 
-func perOccupiedHour(s scope) *barchart.PanelBuilder {
-	return bars(panelPerOccupied, "Energy per occupied hour",
+func perOccupiedHour(s scope) *bargauge.PanelBuilder {
+	return ranking(panelPerOccupied, "Energy per occupied hour",
 		"Energy for each hour in which a room had people, by type of room. Types that use much while hardly occupied are where setback pays.", unitKWh,
 		`WITH `+s.roomHistory(stepOfRange)+`
 SELECT coalesce({room_type}, '–') AS "Room type", sum(load * hours) / nullif(sum(hours) FILTER (WHERE `+occupied+`), 0) AS "Energy"
 FROM h GROUP BY 1 HAVING sum(hours) FILTER (WHERE `+occupied+`) > 0 ORDER BY 2 DESC`).
-		Legend(noLegend()).Decimals(1)
+		Decimals(1)
 }
 
 // topRooms are where the energy goes.
@@ -132,7 +133,7 @@ SELECT {building} AS "Building", {floor} AS "Floor", room AS "Room", {room_type}
 	sum(load * hours) FILTER (WHERE `+afterHours+`) / nullif(sum(load * hours), 0) AS "After hours",
 	sum(load * hours) / nullif(sum(hours) FILTER (WHERE `+occupied+`), 0) AS "Per occupied hour"
 FROM h GROUP BY 1, 2, 3, 4 HAVING sum(load) IS NOT NULL ORDER BY 5 DESC LIMIT ${limit:raw}`).
-		OverrideByName("Building", s.toBuilding()).OverrideByName("Floor", s.toFloor()).OverrideByName("Room", s.toRoom()).
+		OverrideByName("Building", s.toBuilding()).OverrideByName("Floor", s.toFloor()).OverrideByName("Room", append(s.toRoom(), property("custom.minWidth", 250))).
 		OverrideByName("Energy", unitIs(unitKWh, 1)).
 		OverrideByName("After hours", unitIs(unitShare, 0)).
 		OverrideByName("Per occupied hour", unitIs(unitKWh, 1))

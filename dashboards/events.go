@@ -3,7 +3,7 @@ package dashboards
 import (
 	"fmt"
 
-	"github.com/grafana/grafana-foundation-sdk/go/barchart"
+	"github.com/grafana/grafana-foundation-sdk/go/bargauge"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	"github.com/grafana/grafana-foundation-sdk/go/stat"
 	"github.com/grafana/grafana-foundation-sdk/go/table"
@@ -50,12 +50,12 @@ func eventTable(s scope, id uint32, title, description, sql string) *table.Panel
 	hidden := []dynamic{property("custom.hidden", true)}
 	return rows(id, title, description, sql).
 		OverrideByName("Severity", []dynamic{severityGlyphs, width(100), property("custom.cellOptions", map[string]any{"type": "color-text"})}).
-		OverrideByName("Started", append(s.toEvent(), property("unit", "dateTimeAsIso"), width(155))).
+		OverrideByName("Started", append(s.toEvent(), property("unit", "dateTimeAsIso"), width(175))).
 		OverrideByName("Lasted", append(unitIs("dtdurations", 0), width(130))).
 		OverrideByName("Building", append(s.toBuilding(), width(110))).
 		OverrideByName("Floor", append(s.toFloor(), width(80))).
-		OverrideByName("Room", append(s.toRoom(), width(270))).
-		OverrideByName("What", append(s.toEvent(), width(170))).
+		OverrideByName("Room", append(s.toRoom(), width(280))).
+		OverrideByName("What", append(s.toEvent(), width(210))).
 		OverrideByName("Score", append(unitIs(unitNone, 2), width(70))).
 		OverrideByName("Why", []dynamic{property("custom.minWidth", 420), property("custom.inspect", true)}).
 		OverrideByName("Sensor", hidden).OverrideByName("Metric", hidden).OverrideByName("from", hidden).OverrideByName("to", hidden)
@@ -77,31 +77,30 @@ FROM {events} e WHERE `+s.found("e")+`
 ORDER BY e.started_at DESC LIMIT ${limit:raw}`).NoValue("● nothing was found")
 }
 
-func eventTypes(s scope) *barchart.PanelBuilder {
-	return bars(panelEventTypes, "Events by type", "How many events of each type began or went on in this range. A type that dominates points at one cause, or at a limit that is too tight.", unitCount,
+func eventTypes(s scope) *bargauge.PanelBuilder {
+	return ranking(panelEventTypes, "Events by type", "How many events of each type began or went on in this range. A type that dominates points at one cause, or at a limit that is too tight.", unitCount,
 		`SELECT replace(e.anomaly_type, '_', ' ') AS "Type", count(*) AS "Events"
 FROM {events} e WHERE `+s.found("e")+`
-GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 12`).Legend(noLegend())
+GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 12`)
 }
 
-func eventRooms(s scope) *barchart.PanelBuilder {
-	return bars(panelEventRooms, "Top talkers", "The sensors with the most events. One that leads by far is broken or has limits that do not fit.", unitCount,
+func eventRooms(s scope) *bargauge.PanelBuilder {
+	return ranking(panelEventRooms, "Top talkers", "The sensors with the most events. One that leads by far is broken or has limits that do not fit.", unitCount,
 		`SELECT e.{sensor} AS "Sensor", count(*) AS "Events"
 FROM {events} e WHERE `+s.found("e")+`
-GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 12`).Legend(noLegend())
+GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 12`)
 }
 
 func eventTrend(s scope) *timeseries.PanelBuilder {
 	return trend(panelEventTrend, "Events begun", "How many events began, by severity. A step up that stays is a change in the building or of a setting.", unitCount,
-		`SELECT $__timeGroupAlias(e.started_at, '$interval', 0), e.severity AS severity, count(*) AS "events"
+		`SELECT $__timeGroupAlias(e.started_at, '$interval', 0), count(*) FILTER (WHERE e.severity = 'critical') AS "■ critical", count(*) FILTER (WHERE e.severity = 'high') AS "▲ high",
+	count(*) FILTER (WHERE e.severity = 'medium') AS "◆ medium", count(*) FILTER (WHERE e.severity = 'low') AS "● low"
 FROM {events} e WHERE `+s.found("e")+` AND $__timeFilter(e.started_at)
-GROUP BY 1, 2 ORDER BY 1`).
+GROUP BY 1 ORDER BY 1`).
 		DrawStyle("bars").FillOpacity(70).LineWidth(0).
 		Stacking(stacked()).
-		OverrideByName("critical", append(color("red"), property("displayName", "■ critical"))).
-		OverrideByName("high", append(color("orange"), property("displayName", "▲ high"))).
-		OverrideByName("medium", append(color("yellow"), property("displayName", "◆ medium"))).
-		OverrideByName("low", append(color("blue"), property("displayName", "● low")))
+		OverrideByName("■ critical", color("red")).OverrideByName("▲ high", color("orange")).
+		OverrideByName("◆ medium", color("yellow")).OverrideByName("● low", color("blue"))
 }
 
 // weekdays by hours, one column for each hour.
@@ -119,22 +118,28 @@ LEFT JOIN (
 	FROM {events} e WHERE `+s.found("e")+` AND $__timeFilter(e.started_at)
 ) begun USING (number)
 GROUP BY number, day ORDER BY number`).
-		Filterable(false).
 		OverrideByName("Day", []dynamic{property("custom.width", 60)}).
 		OverrideByRegexp(`^\d\d$`, heated("continuous-blues"))
 }
 
-// annotated marks events on all panels with a time axis, as long as they lasted.
-func (b *board) annotated(s scope) {
-	b.annotate("Anomalies", "red", true, s, "e.anomaly_score > 0.7")
-	b.annotate("Lesser anomalies", "orange", false, s, "e.anomaly_score <= 0.7")
+// annotated marks events on all panels with a time axis, as long as they lasted: those
+// from a score on, and on request the others.
+func (b *board) annotated(s scope, score float64) {
+	b.annotate("Anomalies", "red", true, s, fmt.Sprintf("e.anomaly_score >= %g", score))
+	b.annotate("Lesser anomalies", "orange", false, s, fmt.Sprintf("e.anomaly_score < %g", score))
 }
+
+// Scores from which events are marked: where there are many, only the worst.
+const (
+	markWorst = 0.9
+	markHigh  = 0.7
+)
 
 func (b *board) annotate(name, color string, on bool, s scope, which string) {
 	sql := schema.SQL(`SELECT e.started_at AS "time", e.last_at AS timeend, concat_ws(': ', e.{room}, e.explanation) AS text,
 	concat_ws(',', e.severity, replace(e.anomaly_type, '_', ' ')) AS tags
 FROM {events} e WHERE ` + s.found("e") + ` AND ` + which + `
-ORDER BY e.anomaly_score DESC LIMIT 200`)
+ORDER BY e.anomaly_score DESC LIMIT 50`)
 	b.builder.Annotation(dashboard.NewAnnotationQueryBuilder().Name(name).
 		Datasource(pgquery.Datasource()).Enable(on).Hide(false).IconColor(color).
 		Target(pgquery.Table(sql).Named("Anno")))

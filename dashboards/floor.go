@@ -9,7 +9,7 @@ func Floor() (dashboard.Dashboard, error) {
 	b.up("Portfolio", PortfolioUID)
 	b.up("Building", BuildingUID)
 	b.variables(append(s.variables(), shared(varStatus, varSeverity, varDetector, varInterval, varLimit)...)...)
-	b.annotated(s)
+	b.annotated(s, markHigh)
 
 	b.line(4, tile{24, trust(s)})
 	b.line(4, tile{14, now(s)}, tile{10, statusNow(s)})

@@ -51,8 +51,8 @@ func statusBars(s scope) *barchart.PanelBuilder {
 	return bars(panelStatusBars, "Rooms by status",
 		"The status that sensors report now, by type of room. Bars of Critical should be empty.", unitCount,
 		`WITH `+s.latest()+`
-SELECT {room_type} AS "Room type", count(*) FILTER (WHERE {status} = 'Normal') AS "● Normal", count(*) FILTER (WHERE {status} = 'Warning') AS "▲ Warning",
-	count(*) FILTER (WHERE {status} = 'Critical') AS "■ Critical", count(*) FILTER (WHERE {status} = 'Maintenance') AS "◆ Maintenance"
+SELECT {room_type} AS "Room type", nullif(count(*) FILTER (WHERE {status} = 'Normal'), 0) AS "● Normal", nullif(count(*) FILTER (WHERE {status} = 'Warning'), 0) AS "▲ Warning",
+	nullif(count(*) FILTER (WHERE {status} = 'Critical'), 0) AS "■ Critical", nullif(count(*) FILTER (WHERE {status} = 'Maintenance'), 0) AS "◆ Maintenance"
 FROM l WHERE {status} = `+anyOf(varStatus)+` GROUP BY 1 ORDER BY 1`).
 		Stacking("normal").
 		OverrideByName("● Normal", color("green")).

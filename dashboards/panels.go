@@ -2,6 +2,7 @@ package dashboards
 
 import (
 	"github.com/grafana/grafana-foundation-sdk/go/barchart"
+	"github.com/grafana/grafana-foundation-sdk/go/bargauge"
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
@@ -50,7 +51,6 @@ func tiles(id uint32, title, description, sql string) *stat.PanelBuilder {
 		ColorMode(common.BigValueColorModeValue).
 		GraphMode(common.BigValueGraphModeNone).
 		JustifyMode(common.BigValueJustifyModeAuto).
-		Text(common.NewVizTextDisplayOptionsBuilder().TitleSize(13).ValueSize(22)).
 		Thresholds(steps("text"))
 }
 
@@ -68,23 +68,44 @@ func trend(id uint32, title, description, unit, sql string) *timeseries.PanelBui
 		Tooltip(common.NewVizTooltipOptionsBuilder().Mode(common.TooltipDisplayModeMulti).Sort(common.SortOrderDescending))
 }
 
+// quarterly bridges the half hours between points of what is kept by the quarter of an
+// hour, where the interval is shorter. Longer gaps stay gaps.
+func quarterly(p *timeseries.PanelBuilder) *timeseries.PanelBuilder {
+	return p.SpanNulls(common.BoolOrFloat64{Float64: cog.ToPtr(31 * 60 * 1000.0)})
+}
+
 // limitsDrawn draws thresholds as dashed lines.
 func limitsDrawn(p *timeseries.PanelBuilder, thresholds *dashboard.ThresholdsConfigBuilder) *timeseries.PanelBuilder {
 	return p.Thresholds(thresholds).
 		ThresholdsStyle(common.NewGraphThresholdsStyleConfigBuilder().Mode(common.GraphThresholdsStyleModeDashed))
 }
 
-// bars compares a few things by number. The first column names them; they lie so
-// that long names can be read.
+// ranking compares things by one number: a column of names and one of numbers.
+func ranking(id uint32, title, description, unit, sql string) *bargauge.PanelBuilder {
+	return bargauge.NewPanelBuilder().Id(id).Title(title).Description(description).
+		Datasource(pgquery.Datasource()).WithTarget(tableQuery(sql)).
+		NoValue(nothing).Unit(unit).Min(0).
+		ReduceOptions(common.NewReduceDataOptionsBuilder().Values(true).Calcs([]string{"lastNotNull"})).
+		Orientation(common.VizOrientationHorizontal).
+		DisplayMode(common.BarGaugeDisplayModeBasic).
+		ValueMode(common.BarGaugeValueModeText).
+		NamePlacement(common.BarGaugeNamePlacementLeft).
+		ShowUnfilled(false).MinVizHeight(16).
+		Text(common.NewVizTextDisplayOptionsBuilder().TitleSize(12).ValueSize(12)).
+		ColorScheme(dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdFixed).FixedColor("blue")).
+		Thresholds(steps("blue"))
+}
+
+// bars compares a few things by several numbers. The first column names them; they
+// lie so that long names can be read.
 func bars(id uint32, title, description, unit, sql string) *barchart.PanelBuilder {
 	return barchart.NewPanelBuilder().Id(id).Title(title).Description(description).
 		Datasource(pgquery.Datasource()).WithTarget(tableQuery(sql)).
 		NoValue(nothing).Unit(unit).
 		Orientation(common.VizOrientationHorizontal).
-		ShowValue(common.VisibilityModeAuto).
+		ShowValue(common.VisibilityModeAlways).
 		Stacking(common.StackingModeNone).
 		GroupWidth(0.8).BarWidth(0.85).FillOpacity(70).
-		// Room for the number at the end of the longest bar.
 		AxisSoftMin(0).
 		Thresholds(steps("green")).
 		Legend(common.NewVizLegendOptionsBuilder().DisplayMode(common.LegendDisplayModeList).
@@ -98,8 +119,7 @@ func rows(id uint32, title, description, sql string) *table.PanelBuilder {
 		Datasource(pgquery.Datasource()).WithTarget(tableQuery(sql)).
 		NoValue("–").Unit(unitNone).
 		ShowHeader(true).CellHeight(common.TableCellHeightSm).
-		Align(common.FieldTextAlignmentAuto).
-		Filterable(true).
+		Align(common.FieldTextAlignmentAuto).MinWidth(80).
 		Thresholds(steps("text"))
 }
 
@@ -156,6 +176,9 @@ func colored(base string, from ...dashboard.Threshold) dynamic {
 func property(id string, value any) dynamic {
 	return dynamic{Id: id, Value: value}
 }
+
+// absent has a dash where there is no value.
+func absent(options []dynamic) []dynamic { return append(options, property("noValue", "–")) }
 
 // glyphs shows texts with a sign beside them, so that colour never speaks alone.
 func glyphs(mapped ...glyph) dynamic {

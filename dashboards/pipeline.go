@@ -40,18 +40,18 @@ func pipelineTiles() *stat.PanelBuilder {
 func throughput() *timeseries.PanelBuilder {
 	return trend(PanelThroughput, "Readings by time of measurement",
 		"Readings a second that are in the windows, by the time at which they were measured. A fall to 0 is a pipeline that stopped or a broker that cannot be reached.", "none",
-		`SELECT $__timeGroupAlias(a.window_start, '$interval', NULL), a.{building} AS building, sum(a.reading_count) / extract(epoch FROM '$interval'::interval) AS "value"
-FROM {aggregates} a WHERE $__timeFilter(a.window_start) AND a.window_start < now() - interval '1 minute'
+		`SELECT $__timeGroupAlias(f.bucket, '$interval', NULL), f.{building} AS building, sum(f.reading_count) / extract(epoch FROM '$interval'::interval) AS "value"
+FROM {floors_by}('$interval') f WHERE $__timeFilter(f.bucket) AND f.bucket < now() - interval '1 minute'
 GROUP BY 1, 2 ORDER BY 1`).
 		DisplayName("${__field.labels.building}").Decimals(1).AxisSoftMin(0).Stacking(stacked()).FillOpacity(30)
 }
 
 func delay() *timeseries.PanelBuilder {
 	return trend(panelDelay, "From measurement to database",
-		"How long after the start of a window its first reading was stored, where that is under an hour; history that was filled in is left out. Above the size of the window (30 s) plus a few seconds, something queues.", unitSeconds,
+		"How long after the start of a window its first reading was stored, in the last day of the range and where that is under an hour; history that was filled in is left out. Above the size of the window (30 s) plus a few seconds, something queues.", unitSeconds,
 		`SELECT $__timeGroupAlias(a.window_start, '$interval', NULL), percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM a.created_at - a.window_start)) AS "median",
 	max(extract(epoch FROM a.created_at - a.window_start)) AS "longest"
-FROM {aggregates} a WHERE $__timeFilter(a.window_start) AND a.created_at - a.window_start < interval '1 hour'
+FROM {aggregates} a WHERE $__timeFilter(a.window_start) AND a.window_start > timestamptz $__timeTo() - interval '1 day' AND a.created_at - a.window_start < interval '1 hour'
 GROUP BY 1 ORDER BY 1`).NoValue("nothing came in live").AxisSoftMin(0)
 }
 

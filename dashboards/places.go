@@ -1,7 +1,7 @@
 package dashboards
 
 import (
-	"github.com/grafana/grafana-foundation-sdk/go/barchart"
+	"github.com/grafana/grafana-foundation-sdk/go/bargauge"
 	"github.com/grafana/grafana-foundation-sdk/go/table"
 	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
 )
@@ -52,7 +52,7 @@ func linkedPlaces(s scope, p *table.PanelBuilder, name string) *table.PanelBuild
 		p = p.OverrideByName("Floor", s.toFloor())
 	}
 	if name == "room" {
-		p = p.OverrideByName("Room", s.toRoom())
+		p = p.OverrideByName("Room", append(s.toRoom(), property("custom.minWidth", 250)))
 	}
 	return p
 }
@@ -62,22 +62,22 @@ func people(s scope) *timeseries.PanelBuilder {
 	if name == "room" {
 		column = "room"
 	}
-	return trend(panelPeople, "People by "+name,
+	return quarterly(trend(panelPeople, "People by "+name,
 		"How many people were there. People at night or on weekends explain energy; none where many should be is a counter that fails.", unitCount,
 		`WITH `+s.roomHistory(stepOfInterval)+`, b AS (SELECT bucket, `+column+` AS place, sum(people) AS people FROM h GROUP BY 1, 2)
 SELECT $__timeGroupAlias(bucket, '$interval', NULL), place, avg(people) AS "value"
 FROM b WHERE people IS NOT NULL GROUP BY 1, 2 ORDER BY 1`).
-		DisplayName("${__field.labels.place}").Decimals(0).AxisSoftMin(0)
+		DisplayName("${__field.labels.place}").AxisSoftMin(0))
 }
 
 // empty is energy for nobody: rooms kept as warm or cool as for people, without any.
-func empty(s scope) *barchart.PanelBuilder {
-	return bars(panelEmpty, "Conditioned for nobody",
+func empty(s scope) *bargauge.PanelBuilder {
+	return ranking(panelEmpty, "Conditioned for nobody",
 		"Share of the opening hours in which a room was empty and yet within 20–26 °C, by type of room. Where it is large, heating and cooling by presence would pay.", unitShare,
 		`WITH `+s.roomHistory(stepOfRange)+`
 SELECT coalesce({room_type}, '–') AS "Room type", avg((people = 0 AND temperature BETWEEN 20 AND 26)::int) AS "Empty and conditioned"
 FROM h WHERE NOT `+afterHours+` AND people IS NOT NULL AND temperature IS NOT NULL GROUP BY 1 ORDER BY 1`).
-		Legend(noLegend()).Min(0).Max(1.1).Decimals(0)
+		Max(1).Decimals(0)
 }
 
 // aggregates are the newest windows as they are kept.
@@ -106,7 +106,7 @@ func readings(s scope) *table.PanelBuilder {
 FROM {latest} r WHERE `+s.where("r")+` AND r.{status} = `+anyOf(varStatus)+`
 ORDER BY r.{time} DESC LIMIT ${limit:raw}`).
 		OverrideByName("Time", []dynamic{property("unit", "dateTimeAsIso")}).
-		OverrideByName("Building", s.toBuilding()).OverrideByName("Floor", s.toFloor()).OverrideByName("Room", s.toRoom()).
+		OverrideByName("Building", s.toBuilding()).OverrideByName("Floor", s.toFloor()).OverrideByName("Room", append(s.toRoom(), property("custom.minWidth", 250))).
 		OverrideByName("Temperature", unitIs(unitCelsius, 2)).
 		OverrideByName("Humidity", unitIs(unitHumidity, 1)).
 		OverrideByName("CO₂", unitIs(unitPPM, 0)).

@@ -2,23 +2,22 @@ package dashboards
 
 import "github.com/grafana/grafana-foundation-sdk/go/dashboard"
 
-const portfolioGuide = `**Read from the top.** If *Can the data be trusted?* is orange or red, doubt what is below it.
-Then *Open events*: what is wrong now, with the reason. Click on **what** happened to see it, or on a **place** to go there:
-Portfolio → Building → Floor → Room. All dashboards are under *Dashboards* above; time and choices go with you.
+const portfolioGuide = `**Read from the top.** Where *Can the data be trusted?* is orange or red, doubt what is below it.
+*Open events* says what is wrong now, and why. Click on **what** happened to see it, on a **place** to go there:
+Portfolio → Building → Floor → Room. Time and choices go with you. Bands across the charts are anomalies, as long as they lasted.
 
-Red and orange bands across the charts are anomalies, as long as they lasted. New here? Find the sensor that is stuck (*Data quality*),
-the meeting that ran out of air (*CO₂ by room type*), and the weekend that used energy for nobody (*Energy*).`
+**New here?** Find the sensor that is stuck (*Data quality*), the meeting that ran out of air (*CO₂*) and the weekend that used energy for nobody (*Energy*).`
 
 // Portfolio is the first page: all buildings, and where to go.
 func Portfolio() (dashboard.Dashboard, error) {
 	s := ofPortfolio
 	b := newBoard(PortfolioUID, "Portfolio", "All buildings at a glance: is the data sound, what is wrong now, and where.")
 	b.variables(append(s.variables(), shared(varStatus, varSeverity, varDetector, varInterval, varLimit)...)...)
-	b.annotated(s)
+	b.annotated(s, markWorst)
 
 	b.line(4, tile{24, trust(s)})
-	b.line(5, tile{10, guide(portfolioGuide)}, tile{14, eventTiles(s)})
-	b.line(4, tile{14, now(s)}, tile{10, statusNow(s)})
+	b.line(7, tile{12, guide(portfolioGuide)}, tile{12, now(s)})
+	b.line(4, tile{14, eventTiles(s)}, tile{10, statusNow(s)})
 	b.line(9, tile{24, openEvents(s)})
 	b.line(6, tile{24, placesTable(s)})
 	b.line(4, tile{24, inRange(s)})

@@ -1,7 +1,6 @@
 package dashboards
 
 import (
-	"github.com/grafana/grafana-foundation-sdk/go/barchart"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	"github.com/grafana/grafana-foundation-sdk/go/stat"
 	"github.com/grafana/grafana-foundation-sdk/go/table"
@@ -35,7 +34,7 @@ func silent(s scope) *table.PanelBuilder {
 		`SELECT s.{building} AS "Building", s.{floor} AS "Floor", s.{room} AS "Room", s.{sensor} AS "Sensor", s.last_seen AS "Last reading", extract(epoch FROM now() - s.last_seen) AS "Silent for"
 FROM {sensors} s WHERE `+s.where("s")+` AND s.last_seen < now() - `+silentAfter+`
 ORDER BY s.last_seen LIMIT ${limit:raw}`).NoValue("● none is silent").
-		OverrideByName("Building", s.toBuilding()).OverrideByName("Floor", s.toFloor()).OverrideByName("Room", s.toRoom()).
+		OverrideByName("Building", s.toBuilding()).OverrideByName("Floor", s.toFloor()).OverrideByName("Room", append(s.toRoom(), property("custom.minWidth", 250))).
 		OverrideByName("Last reading", []dynamic{property("unit", "dateTimeAsIso")}).
 		OverrideByName("Silent for", unitIs("dtdurations", 0))
 }
@@ -55,18 +54,18 @@ func receivedRooms(s scope) *table.PanelBuilder {
 		`WITH `+s.roomHistory(stepOfRange)+`, `+s.completeness()+`
 SELECT {building} AS "Building", {floor} AS "Floor", room AS "Room", `+received+` AS "Received", greatest(0, sum(expected) - sum(got)) AS "Missing"
 FROM c GROUP BY 1, 2, 3 ORDER BY 4 NULLS FIRST, 3 LIMIT ${limit:raw}`).
-		OverrideByName("Building", s.toBuilding()).OverrideByName("Floor", s.toFloor()).OverrideByName("Room", s.toRoom()).
+		OverrideByName("Building", s.toBuilding()).OverrideByName("Floor", s.toFloor()).OverrideByName("Room", append(s.toRoom(), property("custom.minWidth", 250))).
 		OverrideByName("Received", append(unitIs(unitShare, 1), textColored("red", from(0.9, "orange"), from(0.95, "green"))...)).
 		OverrideByName("Missing", unitIs(unitCount, 0))
 }
 
 func receivedTrend(s scope) *timeseries.PanelBuilder {
-	return trend(panelReceivedTime, "Sensors reporting",
+	return quarterly(trend(panelReceivedTime, "Sensors reporting",
 		"How many rooms sent readings in each interval. A step down is a gateway or a building that fell silent.", unitCount,
 		`WITH `+s.roomHistory(stepOfInterval)+`, b AS (SELECT bucket, {building}, count(DISTINCT room) AS rooms FROM h GROUP BY 1, 2)
-SELECT $__timeGroupAlias(bucket, '$interval', 0), {building} AS building, avg(rooms) AS "value"
+SELECT $__timeGroupAlias(bucket, '$interval', NULL), {building} AS building, avg(rooms) AS "value"
 FROM b GROUP BY 1, 2 ORDER BY 1`).
-		DisplayName("${__field.labels.building}").Decimals(0).AxisSoftMin(0).LineInterpolation("stepAfter")
+		DisplayName("${__field.labels.building}").AxisSoftMin(0).LineInterpolation("stepAfter"))
 }
 
 func refusedTiles() *stat.PanelBuilder {
@@ -78,9 +77,9 @@ func refusedTiles() *stat.PanelBuilder {
 		OverrideByName("Unplaced sensors", some("orange"))
 }
 
-func refusedReasons() *barchart.PanelBuilder {
-	return bars(panelRefusedWhy, "Why messages were refused",
-		"Refused messages of this range by reason. One reason that leads is a sender that changed its format, or whose clock is wrong.", unitCount,
-		`SELECT replace(reason, '_', ' ') AS "Reason", count(*) AS "Messages" FROM {dead_letters} WHERE $__timeFilter(created_at) GROUP BY 1 ORDER BY 2 DESC LIMIT 12`).
-		NoValue("● none was refused").Legend(noLegend())
+func refusedReasons() *table.PanelBuilder {
+	return rows(panelRefusedWhy, "Why messages were refused",
+		"Refused messages of this range by reason. One reason that leads is a sender that changed its format, or whose clock is wrong.",
+		`SELECT replace(reason, '_', ' ') AS "Reason", count(*) AS "Messages" FROM {dead_letters} WHERE $__timeFilter(created_at) GROUP BY 1 ORDER BY 2 DESC LIMIT ${limit:raw}`).
+		NoValue("● none was refused")
 }

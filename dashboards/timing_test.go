@@ -1,6 +1,7 @@
 package dashboards_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -36,8 +37,10 @@ func BenchmarkQueries(b *testing.B) {
 			var runs []time.Duration
 			for range 3 {
 				begin := time.Now()
-				_, err := pool.Exec(b.Context(), sql)
-				require.NoError(b, err, sql)
+				limited, cancel := context.WithTimeout(b.Context(), 20*time.Second)
+				_, err := pool.Exec(limited, sql)
+				cancel()
+				require.NoError(b, err, "%s: %s", q.name, sql)
 				runs = append(runs, time.Since(begin))
 			}
 			slices.Sort(runs)

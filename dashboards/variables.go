@@ -90,15 +90,24 @@ func listed(name, label, sql string, many bool) *dashboard.QueryVariableBuilder 
 
 // chosen is a variable of several fixed values.
 func chosen(name, label string, values ...string) *dashboard.CustomVariableBuilder {
+	options := []dashboard.VariableOption{everything()}
+	for _, v := range values {
+		options = append(options, unchosen(v))
+	}
 	return dashboard.NewCustomVariableBuilder(name).Label(label).
 		Values(dashboard.StringOrMap{String: cog.ToPtr(strings.Join(values, ","))}).
-		Multi(true).IncludeAll(true).Current(everything())
+		Multi(true).IncludeAll(true).Options(options).Current(everything())
 }
 
 func limits() *dashboard.CustomVariableBuilder {
+	values := []string{"15", "100", "500", "1000", "5000"}
+	options := []dashboard.VariableOption{option(values[0])}
+	for _, v := range values[1:] {
+		options = append(options, unchosen(v))
+	}
 	return dashboard.NewCustomVariableBuilder(varLimit).Label("Rows").
-		Values(dashboard.StringOrMap{String: cog.ToPtr("15,100,500,1000,5000")}).
-		Current(option("15"))
+		Values(dashboard.StringOrMap{String: cog.ToPtr(strings.Join(values, ","))}).
+		Options(options).Current(options[0])
 }
 
 // intervals is how much time one point of a trend spans. Automatically it grows
@@ -117,7 +126,8 @@ func intervals() *dashboard.IntervalVariableBuilder {
 // typed is a variable that is typed in.
 func typed(name, label, value string) *dashboard.TextBoxVariableBuilder {
 	return dashboard.NewTextBoxVariableBuilder(name).Label(label).
-		DefaultValue(dashboard.StringOrMap{String: &value}).Current(option(value))
+		DefaultValue(dashboard.StringOrMap{String: &value}).
+		Options([]dashboard.VariableOption{option(value)}).Current(option(value))
 }
 
 func option(value string) dashboard.VariableOption {
@@ -125,6 +135,14 @@ func option(value string) dashboard.VariableOption {
 		Selected: cog.ToPtr(true),
 		Text:     dashboard.StringOrArrayOfString{String: &value}, Value: dashboard.StringOrArrayOfString{String: &value},
 	}
+}
+
+// unchosen is an option beside the one that is chosen. Older Grafanas make no options
+// of their own from the values.
+func unchosen(value string) dashboard.VariableOption {
+	o := option(value)
+	o.Selected = cog.ToPtr(false)
+	return o
 }
 
 func everything() dashboard.VariableOption {

@@ -11,5 +11,7 @@ CREATE ROLE grafana LOGIN PASSWORD :'password';
 GRANT pg_read_all_data TO grafana;
 ALTER ROLE grafana SET default_transaction_read_only = on;
 ALTER ROLE grafana SET statement_timeout = '30s';
+-- Compiling takes longer than the queries of dashboards do.
+ALTER ROLE grafana SET jit = off;
 ALTER ROLE grafana SET jit = off;
 SQL
