@@ -20,7 +20,7 @@ func Anomaly() (dashboard.Dashboard, error) {
 	b.annotate("Events of the sensor", "red", true, s, "e.{sensor} = ${sensor:sqlstring}")
 	b.annotate("Events of other sensors", "orange", false, s, "e.{sensor} <> ${sensor:sqlstring}")
 
-	b.line(4, tile{24, eventTiles(s)})
+	b.line(5, tile{24, eventTiles(s)})
 	b.line(10, tile{24, recentEvents(s)})
 
 	b.row(rowNow, "The sensor $sensor")
@@ -54,6 +54,6 @@ ORDER BY a.{time} DESC LIMIT ${limit:raw}`).NoValue("● nothing was found").
 		OverrideByName("Severity", []dynamic{severityGlyphs, property("custom.width", 100), property("custom.cellOptions", map[string]any{"type": "color-text"})}).
 		OverrideByName("Score", append(unitIs(unitNone, 2), property("custom.width", 70))).
 		OverrideByName("Value", absent(unitIs(unitNone, 1))).OverrideByName("Expected from", absent(unitIs(unitNone, 1))).OverrideByName("to", absent(unitIs(unitNone, 1))).
-		OverrideByName("What", []dynamic{property("custom.width", 210)}).
-		OverrideByName("Why", []dynamic{property("custom.minWidth", 420), property("custom.inspect", true)})
+		OverrideByName("What", []dynamic{property("custom.width", 190)}).OverrideByName("Detector", []dynamic{property("custom.width", 135)}).
+		OverrideByName("Why", []dynamic{property("custom.minWidth", 360), property("custom.inspect", true)})
 }

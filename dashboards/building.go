@@ -10,9 +10,9 @@ func Building() (dashboard.Dashboard, error) {
 	b.variables(append(s.variables(), shared(varStatus, varSeverity, varDetector, varInterval, varLimit)...)...)
 	b.annotated(s, markWorst)
 
-	b.line(4, tile{24, trust(s)})
-	b.line(4, tile{14, now(s)}, tile{10, statusNow(s)})
-	b.line(4, tile{14, inRange(s)}, tile{10, eventTiles(s)})
+	b.line(5, tile{24, trust(s)})
+	b.line(5, tile{14, now(s)}, tile{10, statusNow(s)})
+	b.line(5, tile{14, inRange(s)}, tile{10, eventTiles(s)})
 	b.line(8, tile{24, placesTable(s)})
 	b.line(8, tile{24, openEvents(s)})
 

@@ -11,11 +11,11 @@ func Energy() (dashboard.Dashboard, error) {
 	b.builder.Time("now-7d", "now")
 	b.annotate("Energy anomalies", "red", true, s, "e.metric = '{energy}' AND e.anomaly_score >= 0.9")
 
-	b.line(4, tile{24, energyTiles(s)})
+	b.line(5, tile{24, energyTiles(s)})
 	b.line(10, tile{14, load(s)}, tile{10, loadProfile(s)})
 	b.line(9, tile{12, dailyEnergy(s)}, tile{12, afterHoursShare(s)})
 	b.line(10, tile{12, energyBars(s)}, tile{12, perOccupiedHour(s)})
 	b.line(9, tile{24, loadWeek(s)})
-	b.line(9, tile{14, topRooms(s)}, tile{10, empty(s)})
+	b.line(9, tile{16, topRooms(s)}, tile{8, empty(s)})
 	return b.build()
 }

@@ -131,10 +131,10 @@ func topRooms(s scope) *table.PanelBuilder {
 		`WITH `+s.roomHistory(stepOfRange)+`
 SELECT {building} AS "Building", {floor} AS "Floor", room AS "Room", {room_type} AS "Type", sum(load * hours) AS "Energy",
 	sum(load * hours) FILTER (WHERE `+afterHours+`) / nullif(sum(load * hours), 0) AS "After hours",
-	sum(load * hours) / nullif(sum(hours) FILTER (WHERE `+occupied+`), 0) AS "Per occupied hour"
+	sum(load * hours) / nullif(sum(hours) FILTER (WHERE `+occupied+`), 0) AS "Per occ. hour"
 FROM h GROUP BY 1, 2, 3, 4 HAVING sum(load) IS NOT NULL ORDER BY 5 DESC LIMIT ${limit:raw}`).
 		OverrideByName("Building", s.toBuilding()).OverrideByName("Floor", s.toFloor()).OverrideByName("Room", append(s.toRoom(), property("custom.minWidth", 250))).
 		OverrideByName("Energy", unitIs(unitKWh, 1)).
 		OverrideByName("After hours", unitIs(unitShare, 0)).
-		OverrideByName("Per occupied hour", unitIs(unitKWh, 1))
+		OverrideByName("Per occ. hour", unitIs(unitKWh, 1))
 }

@@ -54,10 +54,10 @@ func eventTable(s scope, id uint32, title, description, sql string) *table.Panel
 		OverrideByName("Lasted", append(unitIs("dtdurations", 0), width(130))).
 		OverrideByName("Building", append(s.toBuilding(), width(110))).
 		OverrideByName("Floor", append(s.toFloor(), width(80))).
-		OverrideByName("Room", append(s.toRoom(), width(280))).
-		OverrideByName("What", append(s.toEvent(), width(210))).
+		OverrideByName("Room", append(s.toRoom(), width(265))).
+		OverrideByName("What", append(s.toEvent(), width(190))).
 		OverrideByName("Score", append(unitIs(unitNone, 2), width(70))).
-		OverrideByName("Why", []dynamic{property("custom.minWidth", 420), property("custom.inspect", true)}).
+		OverrideByName("Why", []dynamic{property("custom.minWidth", 360), property("custom.inspect", true)}).
 		OverrideByName("Sensor", hidden).OverrideByName("Metric", hidden).OverrideByName("from", hidden).OverrideByName("to", hidden)
 }
 

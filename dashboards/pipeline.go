@@ -15,7 +15,7 @@ func Pipeline() (dashboard.Dashboard, error) {
 	b.variables(shared(varInterval, varLimit)...)
 	b.builder.Time("now-6h", "now")
 
-	b.line(4, tile{24, pipelineTiles()})
+	b.line(5, tile{24, pipelineTiles()})
 	b.line(9, tile{12, throughput()}, tile{12, delay()})
 	b.line(9, tile{12, found()}, tile{12, deadLetters()})
 	b.line(8, tile{12, watermarks()}, tile{12, tableSizes()})

@@ -15,6 +15,9 @@ func placesTable(s scope) *table.PanelBuilder {
 		"floor":    `{building} AS "Building", {floor} AS "Floor"`,
 		"room":     `{building} AS "Building", {floor} AS "Floor", room AS "Room"`,
 	}[name]
+	if name != "room" {
+		columns += `, rooms AS "Rooms"`
+	}
 	key := map[string]string{"building": "{building}", "floor": "{building}, {floor}", "room": "{building}, {floor}, room"}[name]
 	title := map[string]string{"building": "Buildings", "floor": "Floors", "room": "Rooms"}[name]
 	return linkedPlaces(s, rows(panelPlaces, title,
@@ -31,8 +34,8 @@ func placesTable(s scope) *table.PanelBuilder {
 	SELECT `+key+`, count(*) AS events, count(*) FILTER (WHERE open) AS open
 	FROM (SELECT e.{building}, e.{floor}, e.{room} AS room, e.open FROM {events} e WHERE `+s.found("e")+`) e GROUP BY `+key+`
 )
-SELECT `+columns+`, rooms AS "Rooms", received AS "Received", coalesce(open, 0) AS "Open", coalesce(events, 0) AS "Events",
-	temperature AS "Temperature", comfort AS "Comfort", co2 AS "CO₂ peak", stale AS "Stale air", people AS "Person-hours", energy AS "Energy", after AS "After hours"
+SELECT `+columns+`, received AS "Received", coalesce(open, 0) AS "Open", coalesce(events, 0) AS "Events",
+	temperature AS "Temperature", comfort AS "Comfort", co2 AS "CO₂ peak", stale AS "Stale air", people AS "Person-h", energy AS "Energy", after AS "After hours"
 FROM sound LEFT JOIN judged USING (`+key+`) LEFT JOIN wrong USING (`+key+`) ORDER BY `+key), name).
 		OverrideByName("Received", append(unitIs(unitShare, 1), textColored("red", from(0.9, "orange"), from(0.95, "green"))...)).
 		OverrideByName("Open", textColored("green", from(1, "orange"))).
@@ -40,7 +43,7 @@ FROM sound LEFT JOIN judged USING (`+key+`) LEFT JOIN wrong USING (`+key+`) ORDE
 		OverrideByName("Comfort", append(unitIs(unitShare, 0), textColored("red", from(0.8, "orange"), from(0.9, "green"))...)).
 		OverrideByName("CO₂ peak", append(unitIs(unitPPM, 0), textColored("green", co2Colors...)...)).
 		OverrideByName("Stale air", append(unitIs(unitShare, 1), textColored("green", from(0.05, "orange"), from(0.2, "red"))...)).
-		OverrideByName("Person-hours", unitIs(unitCount, 1)).
+		OverrideByName("Person-h", unitIs(unitCount, 1)).
 		OverrideByName("Energy", unitIs(unitKWh, 1)).
 		OverrideByName("After hours", append(unitIs(unitShare, 0), textColored("green", from(0.5, "orange"), from(0.7, "red"))...))
 }

@@ -15,12 +15,12 @@ func Portfolio() (dashboard.Dashboard, error) {
 	b.variables(append(s.variables(), shared(varStatus, varSeverity, varDetector, varInterval, varLimit)...)...)
 	b.annotated(s, markWorst)
 
-	b.line(4, tile{24, trust(s)})
+	b.line(5, tile{24, trust(s)})
 	b.line(7, tile{12, guide(portfolioGuide)}, tile{12, now(s)})
-	b.line(4, tile{14, eventTiles(s)}, tile{10, statusNow(s)})
+	b.line(5, tile{14, eventTiles(s)}, tile{10, statusNow(s)})
 	b.line(9, tile{24, openEvents(s)})
 	b.line(6, tile{24, placesTable(s)})
-	b.line(4, tile{24, inRange(s)})
+	b.line(5, tile{24, inRange(s)})
 
 	b.row(rowComfort, "Comfort and air")
 	b.line(9, tile{12, temperature(s)}, tile{12, co2(s)})

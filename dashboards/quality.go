@@ -16,11 +16,11 @@ func Quality() (dashboard.Dashboard, error) {
 	b.variables(append(s.variables(), shared(varSeverity, varDetector, varInterval, varLimit)...)...)
 	b.annotate("Silent, stuck, drifting", "orange", true, s, sensorFault)
 
-	b.line(4, tile{24, trust(s)})
+	b.line(5, tile{24, trust(s)})
 	b.line(10, tile{12, silent(s)}, tile{12, receivedRooms(s)})
 	b.line(10, tile{24, faults(s)})
 	b.line(9, tile{24, receivedTrend(s)})
-	b.line(4, tile{24, refusedTiles()})
+	b.line(5, tile{24, refusedTiles()})
 	b.line(9, tile{12, refusedReasons()}, tile{12, eventRooms(s)})
 	return b.build()
 }

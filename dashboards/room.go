@@ -18,9 +18,9 @@ func Room() (dashboard.Dashboard, error) {
 	b.variables(append(s.variables(), shared(varSeverity, varDetector, varInterval, varLimit)...)...)
 	b.annotated(s, markHigh)
 
-	b.line(4, tile{24, trust(s)})
-	b.line(4, tile{14, now(s)}, tile{10, eventTiles(s)})
-	b.line(4, tile{24, inRange(s)})
+	b.line(5, tile{24, trust(s)})
+	b.line(5, tile{14, now(s)}, tile{10, eventTiles(s)})
+	b.line(5, tile{24, inRange(s)})
 	b.line(7, tile{24, openEvents(s)})
 	b.line(5, tile{24, roomStatus(s)})
 
@@ -30,7 +30,7 @@ func Room() (dashboard.Dashboard, error) {
 
 	b.row(rowEnergy, "Energy")
 	b.line(9, tile{12, roomLoad(s)}, tile{12, loadProfile(s)})
-	b.line(4, tile{24, energyTiles(s)})
+	b.line(5, tile{24, energyTiles(s)})
 
 	b.row(rowAnomalies, "Anomalies")
 	b.line(10, tile{24, recentEvents(s)})
