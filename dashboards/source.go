@@ -24,7 +24,7 @@ const (
 //	temperature, humidity, co2, co2_max, people, load (kW)
 func (s scope) roomHistory(step string) string {
 	return `h AS (
-	SELECT r.bucket, (extract(epoch FROM r.step) / 3600)::float8 AS hours, r.{room} AS room, r.{building}, r.{floor}, r.{room_type}, r.reading_count AS n,
+	SELECT r.bucket, date_part('epoch', r.step) / 3600 AS hours, r.{room} AS room, r.{building}, r.{floor}, r.{room_type}, r.reading_count AS n,
 		r.temperature_sum / nullif(r.temperature_count, 0) AS temperature, r.humidity_sum / nullif(r.humidity_count, 0) AS humidity,
 		r.co2_sum / nullif(r.co2_count, 0) AS co2, r.co2_max, r.occupancy_sum / nullif(r.occupancy_count, 0) AS people,
 		r.energy_sum / nullif(r.energy_count, 0) AS load
@@ -56,10 +56,11 @@ var (
 	// suits machines and heavy work where there is little else.
 	comfortable = between("temperature", func(b band) (float64, float64) { return b.cold, b.hot })
 
-	// afterHours is whether a bucket lies outside opening hours or on a weekend.
-	afterHours = `(extract(isodow FROM bucket AT TIME ZONE '${timezone:raw}') > 5
-		OR extract(hour FROM bucket AT TIME ZONE '${timezone:raw}') < ${opens:raw}
-		OR extract(hour FROM bucket AT TIME ZONE '${timezone:raw}') >= ${closes:raw})`
+	// afterHours is whether a bucket lies outside opening hours or on a weekend. For a
+	// month of roll-ups date_part is quicker than extract, which counts in decimals.
+	afterHours = `(date_part('isodow', bucket AT TIME ZONE '${timezone:raw}') > 5
+		OR date_part('hour', bucket AT TIME ZONE '${timezone:raw}') < ${opens:raw}
+		OR date_part('hour', bucket AT TIME ZONE '${timezone:raw}') >= ${closes:raw})`
 )
 
 // band is the range of temperature in °C that suits a type of room.

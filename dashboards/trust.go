@@ -13,16 +13,14 @@ const silentAfter = "interval '10 minutes'"
 // report as often as in its best tenth of an hour, or as often as others if it never
 // did.
 func (s scope) completeness() string {
-	return `c AS (
+	return `own AS MATERIALIZED (
+	SELECT room, sum(n) AS n, percentile_disc(0.9) WITHIN GROUP (ORDER BY n / hours) AS per_hour FROM h GROUP BY room
+), whole AS MATERIALIZED (
+	SELECT min(bucket) AS start, (SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY per_hour) FROM own) AS per_hour FROM h
+), c AS MATERIALIZED (
 	SELECT p.{building}, p.{floor}, p.{room} AS room, coalesce(own.n, 0) AS got,
 		extract(epoch FROM least(now(), $__timeTo()) - greatest(whole.start, p.first_seen)) / 3600 * coalesce(own.per_hour, whole.per_hour) AS expected
-	FROM {rooms} p
-	LEFT JOIN (
-		SELECT room, sum(n) AS n, percentile_disc(0.9) WITHIN GROUP (ORDER BY n / hours) AS per_hour FROM h GROUP BY room
-	) own ON own.room = p.{room}
-	CROSS JOIN (
-		SELECT min(bucket) AS start, percentile_disc(0.5) WITHIN GROUP (ORDER BY n / hours) AS per_hour FROM h
-	) whole
+	FROM {rooms} p LEFT JOIN own ON own.room = p.{room} CROSS JOIN whole
 	WHERE ` + s.where("p") + `)`
 }
 
