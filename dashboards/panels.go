@@ -191,11 +191,6 @@ func glyphs(mapped ...glyph) dynamic {
 
 type glyph struct{ value, text, color string }
 
-func noLegend() *common.VizLegendOptionsBuilder {
-	return common.NewVizLegendOptionsBuilder().DisplayMode(common.LegendDisplayModeList).
-		Placement(common.LegendPlacementBottom).ShowLegend(false).Calcs([]string{})
-}
-
 func stacked() *common.StackingConfigBuilder {
 	return common.NewStackingConfigBuilder().Mode(common.StackingModeNormal).Group("A")
 }
