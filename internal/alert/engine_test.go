@@ -188,6 +188,19 @@ func TestEventThatWasOverWhenFirstSeen(t *testing.T) {
 	require.Equal(t, map[alert.Reason]int{alert.TooOld: 1}, s.suppressed)
 }
 
+// It may be seen again, as when a late reading changes it, long after the cool-down.
+func TestEventThatIsSeenAgain(t *testing.T) {
+	s := newTester(t, config())
+	e := over(event("a1", "co2", anomaly.High, 0))
+	require.Equal(t, []string{"chat over high a1 co2"}, s.step(5, e))
+	require.Empty(t, s.step(30))
+	require.Empty(t, s.step(31, e))
+	require.Empty(t, s.step(61.9, e))
+	require.Empty(t, s.step(63))
+	require.Empty(t, s.step(64, e), "it is too old by now")
+	require.Equal(t, map[alert.Reason]int{alert.TooOld: 1}, s.suppressed)
+}
+
 func TestMaintenance(t *testing.T) {
 	s := newTester(t, config())
 	window := alert.Window{Where: alert.Where{"building": "Building A"}, From: at(0), To: at(60)}
