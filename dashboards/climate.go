@@ -109,10 +109,10 @@ FROM h WHERE `+occupied+` AND co2 IS NOT NULL GROUP BY 1 ORDER BY 1`).
 
 func co2Types(s scope) *barchart.PanelBuilder {
 	return bars(panelCO2Types, "CO₂ by room type",
-		"Mean and highest CO₂ by type of room. A peak above 1,400 ppm with a low mean is a full meeting room; a high mean is a ventilation that does not run.", unitPPM,
+		"Mean and highest CO₂ by type of room. A peak above 1,400 ppm with a low mean is a full meeting room; a high mean is a ventilation that does not run.", unitNone,
 		`WITH `+s.roomHistory(stepOfRange)+`
-SELECT coalesce({room_type}, '–') AS "Room type", avg(co2) AS "mean", max(co2_max) AS "highest"
-FROM h WHERE co2 IS NOT NULL GROUP BY 1 ORDER BY 1`).Decimals(0).AxisPlacement("hidden").AxisSoftMax(2500)
+SELECT coalesce({room_type}, '–') AS "Room type", avg(co2) AS "mean, ppm", max(co2_max) AS "highest, ppm"
+FROM h WHERE co2 IS NOT NULL GROUP BY 1 ORDER BY 1`).Decimals(0).AxisSoftMax(2500)
 }
 
 // slot is the length of time that a point of co2States spans. Rows without a value in

@@ -35,7 +35,7 @@ func energyBars(s scope) *bargauge.PanelBuilder {
 		"Energy used in this range. Compare like with like: a floor that uses much more than the others has a machine running, or a meter that is wrong.", unitKWh,
 		`WITH `+s.roomHistory(stepOfRange)+`
 SELECT `+place+` AS "Where", sum(load * hours) AS "Energy"
-FROM h GROUP BY 1 HAVING sum(load) IS NOT NULL ORDER BY 2 DESC LIMIT 16`).
+FROM h GROUP BY 1 HAVING sum(load) IS NOT NULL ORDER BY 2 DESC LIMIT 12`).
 		Decimals(1)
 }
 
