@@ -38,7 +38,7 @@ func FuzzUnmarshalBinary(f *testing.F) {
 func FuzzObserve(f *testing.F) {
 	f.Add(make([]byte, 4000))
 	f.Add(binary.LittleEndian.AppendUint64(make([]byte, 3996), math.Float64bits(1e149)))
-	f.Fuzz(func(t *testing.T, data []byte) {
+	testfuzz.Bytes(f, func(t *testing.T, data []byte) {
 		s := newSensor()
 		for ; len(data) >= 12; data = data[12:] {
 			v := math.Float64frombits(binary.LittleEndian.Uint64(data))

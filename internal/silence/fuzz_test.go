@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"buildmon/internal/silence"
+	"buildmon/internal/testfuzz"
 )
 
 // Whatever comes, in whatever order: a sensor is found silent once until it reports
@@ -21,7 +22,7 @@ func FuzzObserve(f *testing.F) {
 	}
 	f.Add(append(append([]byte{}, regular...), 255, 255, 255, 0, 60, 0, 1, 60, 0))
 	f.Add(append(append([]byte{}, regular...), 0, 0, 40, 1, 0, 40, 0, 1, 0, 2, 1, 0, 130, 0, 0))
-	f.Fuzz(func(t *testing.T, data []byte) {
+	testfuzz.Bytes(f, func(t *testing.T, data []byte) {
 		if len(data) > 3000 {
 			return
 		}
@@ -78,7 +79,7 @@ func FuzzUnmarshal(f *testing.F) {
 	require.NoError(f, err)
 	f.Add(state)
 	f.Add([]byte{})
-	f.Fuzz(func(t *testing.T, data []byte) {
+	testfuzz.Bytes(f, func(t *testing.T, data []byte) {
 		d := silence.New(usual)
 		if d.UnmarshalBinary(data) != nil {
 			require.Zero(t, d.Sensors())
