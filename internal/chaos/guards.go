@@ -24,7 +24,7 @@ var guards = []guard{
 	{
 		name:    "only new readings add to windows",
 		file:    "internal/store/write.go",
-		source:  "return w.known[r]\n",
+		source:  "return len(w.known) > 0 && w.known[r]\n",
 		without: "return false\n",
 	},
 	{
@@ -42,8 +42,8 @@ var guards = []guard{
 	{
 		name:    "anomalies of new readings only",
 		file:    "internal/store/write.go",
-		source:  "if !w.known[a.Reading] {",
-		without: "if a.Reading != nil {",
+		source:  "if a.Silence == nil && !w.known[a.Reading] {",
+		without: "if a.Silence == nil {",
 	},
 	{
 		name:    "readings leave a note for the roll-ups",
