@@ -58,9 +58,16 @@ type state struct {
 	values []float64
 	group  []byte
 	score  float64 // of the last reading
+	seen   seen
 }
 
-var _ detect.Scorer = (*state)(nil)
+// seen counts readings since the metrics were moved last.
+type seen struct{ scored, incomplete, learning, crowded int64 }
+
+var (
+	_ detect.Scorer  = (*state)(nil)
+	_ detect.Counter = (*state)(nil)
+)
 
 func newState(j *judge, cfg iforest.MonitorConfig) *state {
 	m, err := iforest.NewMonitor(cfg)
@@ -86,7 +93,7 @@ func (s *state) Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.A
 		s.values[i] = v
 	}
 	if 2*missing > len(s.metrics) {
-		s.skipped.Incr(1, "incomplete")
+		s.seen.incomplete++
 		return found
 	}
 	s.group = s.group[:0]
@@ -99,18 +106,34 @@ func (s *state) Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.A
 	}
 	switch v.Outcome {
 	case iforest.Learning:
-		s.skipped.Incr(1, "learning")
+		s.seen.learning++
 		return found
 	case iforest.Crowded:
-		s.skipped.Incr(1, "too_many_groups")
+		s.seen.crowded++
 		return found
 	}
-	s.scored.Incr(1)
+	s.seen.scored++
 	s.score = v.Score
 	if v.Outcome == iforest.Usual {
 		return found
 	}
 	return append(found, s.anomaly(r, v))
+}
+
+// Count moves the metrics.
+func (s *state) Count() {
+	if s.seen.scored > 0 {
+		s.scored.Incr(s.seen.scored)
+	}
+	for _, c := range [...]struct {
+		reason string
+		n      int64
+	}{{"incomplete", s.seen.incomplete}, {"learning", s.seen.learning}, {"too_many_groups", s.seen.crowded}} {
+		if c.n > 0 {
+			s.skipped.Incr(c.n, c.reason)
+		}
+	}
+	s.seen = seen{}
 }
 
 func (s *state) anomaly(r *reading.Reading, v iforest.Verdict) *anomaly.Anomaly {

@@ -34,6 +34,13 @@ type Ticker interface {
 	Tick(at time.Time, found []*anomaly.Anomaly) []*anomaly.Anomaly
 }
 
+// Counter is a state that counts what it does. A metric costs as much to move by one
+// as by a batch.
+type Counter interface {
+	// Count moves the metrics by what was counted since the last call.
+	Count()
+}
+
 // Laned is a state that wants to know which lane it is of, for metrics.
 type Laned interface {
 	SetLane(name string)
@@ -178,6 +185,9 @@ func (p *Processor[S]) judge(state S, items []carry.Item, indices []int) (found 
 			}
 			found = append(found, finding{place, a})
 		}
+	}
+	if counter, ok := any(state).(Counter); ok {
+		counter.Count()
 	}
 	return found, scores
 }
