@@ -180,6 +180,9 @@ func (d *Detector) Observe(r *Reading, now time.Time, found []Finding) []Finding
 	d.clock.observe(s, own)
 	d.clock.came(now.UnixMicro())
 	found = d.expire(before, found)
+	if !fresh && d.sensors[s.id] != s { // it was away for so long that it is forgotten
+		fresh, s = true, d.meet(r)
+	}
 
 	if fresh {
 		s.since = max(d.clock.now, own)

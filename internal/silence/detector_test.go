@@ -316,3 +316,24 @@ func TestConfigValidates(t *testing.T) {
 	f(silence.Config{Intervals: 1001, Least: 1}, "intervals must be 2 to 1000, got 1001")
 	f(silence.Config{Intervals: 5}, "least must be positive, got 0s")
 }
+
+// A source that comes back after so long that its sensors are forgotten meets them anew,
+// the one that says how late it is included.
+func TestASourceComesBackAfterItsSensorsAreForgotten(t *testing.T) {
+	for _, told := range []bool{false, true} {
+		d := silence.New(usual)
+		observe(d, inOrder(floor("1", 3, 0, hour)))
+		if told {
+			require.Len(t, d.Tick(later.Add(10*time.Minute), nil), 1)
+			require.Equal(t, 3, d.Silent())
+		}
+		back := silence.ForgetAfter + 2*hour
+		observe(d, inOrder(floor("1", 3, back, back+hour)))
+		require.Equal(t, 3, d.Sensors())
+		require.Zero(t, d.Silent())
+
+		state, err := d.MarshalBinary()
+		require.NoError(t, err)
+		require.NoError(t, silence.New(usual).UnmarshalBinary(state))
+	}
+}
