@@ -109,8 +109,9 @@ func (in *injector) breakServer(ctx context.Context, signal syscall.Signal) erro
 	return in.signalPostgres(ctx, signal)
 }
 
-// killBackend waits until buildmon is in the middle of a transaction. Postgres
-// restarts all its processes when one of them dies of SIGKILL.
+// killBackend waits until buildmon is in the middle of a transaction: it has stored
+// readings and waits for a lock on windows. Postgres restarts all its processes when
+// one of them dies of SIGKILL.
 func (in *injector) killBackend(ctx context.Context) error {
 	in.pgServer.Lock()
 	defer in.pgServer.Unlock()
@@ -120,14 +121,27 @@ func (in *injector) killBackend(ctx context.Context) error {
 			return err
 		}
 		defer conn.Close(context.WithoutCancel(ctx))
-		var pid int
-		err = conn.QueryRow(ctx, `SELECT pid FROM pg_stat_activity
-			WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
-			ORDER BY backend_xid IS NULL, xact_start IS NULL LIMIT 1`).Scan(&pid)
-		if err != nil {
-			return fmt.Errorf("finding a backend: %w", err)
+		if _, err := conn.Exec(ctx, "BEGIN; LOCK TABLE window_aggregates IN EXCLUSIVE MODE"); err != nil {
+			return fmt.Errorf("locking window_aggregates: %w", err)
 		}
-		return syscall.Kill(pid, syscall.SIGKILL)
+		for locked := time.Now(); ; {
+			// Within a transaction Postgres shows what was at the first look.
+			if _, err := conn.Exec(ctx, "SELECT pg_stat_clear_snapshot()"); err != nil {
+				return err
+			}
+			var pid int
+			err = conn.QueryRow(ctx, `SELECT pid FROM pg_stat_activity
+				WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+					AND (wait_event_type = 'Lock' OR $1)
+				ORDER BY wait_event_type = 'Lock' DESC, backend_xid IS NULL LIMIT 1`, time.Since(locked) > lockPatience).Scan(&pid)
+			switch {
+			case err == nil:
+				return syscall.Kill(pid, syscall.SIGKILL)
+			case !errors.Is(err, pgx.ErrNoRows) || time.Since(locked) > lockPatience:
+				return fmt.Errorf("finding a backend: %w", err)
+			}
+			pause(ctx, 20*time.Millisecond)
+		}
 	})
 	if err != nil {
 		return err
@@ -140,6 +154,9 @@ func (in *injector) killBackend(ctx context.Context) error {
 		return conn.Close(ctx)
 	})
 }
+
+// lockPatience is how long to wait for a writer; there may be none at the moment.
+const lockPatience = 2 * time.Second
 
 func cut(ctx context.Context, path *sync.Mutex, proxy *toxiproxy.Proxy, lasts time.Duration) error {
 	path.Lock()
