@@ -1,7 +1,6 @@
 package baseline
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"buildmon/internal/anomaly"
 	"buildmon/internal/simulate"
 	"buildmon/internal/store"
+	"buildmon/plugins/internal/testconfig"
 )
 
 func TestConfig(t *testing.T) {
@@ -29,13 +29,7 @@ func TestConfig(t *testing.T) {
 			_, err = newFromConfig(conf, service.MockResources())
 			lints, lintErr := service.GlobalEnvironment().NewComponentConfigLinter().LintProcessorYAML([]byte("baseline: " + test.config))
 			require.NoError(t, lintErr)
-			if test.errContains == "" {
-				require.NoError(t, err)
-				require.Empty(t, lints)
-				return
-			}
-			require.ErrorContains(t, err, test.errContains)
-			require.Contains(t, fmt.Sprint(lints), test.errContains)
+			testconfig.Require(t, err, lints, test.errContains, "")
 		})
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"buildmon/internal/simulate"
 	"buildmon/plugins/internal/carry"
 	"buildmon/plugins/internal/detect"
+	"buildmon/plugins/internal/testconfig"
 )
 
 func TestConfig(t *testing.T) {
@@ -33,7 +34,7 @@ func TestConfig(t *testing.T) {
 		{name: "labels twice", config: `{ group_by: [ floor, floor ] }`, errContains: `group_by must be different names, got ["floor" "floor"]`, lintContains: "must be different names"},
 		{name: "label without a name", config: `{ group_by: [ "" ] }`, errContains: "group_by must be different names", lintContains: "must be different names"},
 		{name: "expected never", config: `{ expected: [ { interval: -1s } ] }`, errContains: "interval of expected must be positive, got -1s", lintContains: "must be positive, got -1s"},
-		{name: "unknown cache", config: `{ state: { cache: nowhere } }`, errContains: `state cache "nowhere" is not a cache resource`, lintContains: "-"},
+		{name: "unknown cache", config: `{ state: { cache: nowhere } }`, errContains: `state cache "nowhere" is not a cache resource`, lintContains: testconfig.NotLinted},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -42,19 +43,7 @@ func TestConfig(t *testing.T) {
 			_, err = newFromConfig(conf, service.MockResources(), time.Now)
 			lints, lintErr := service.GlobalEnvironment().NewComponentConfigLinter().LintProcessorYAML([]byte("silence: " + test.config))
 			require.NoError(t, lintErr)
-			if test.errContains == "" {
-				require.NoError(t, err)
-				require.Empty(t, lints)
-				return
-			}
-			require.ErrorContains(t, err, test.errContains)
-			want := test.lintContains
-			if want == "" {
-				want = test.errContains
-			}
-			if want != "-" { // resources are unknown to the linter of a component
-				require.Contains(t, fmt.Sprint(lints), want)
-			}
+			testconfig.Require(t, err, lints, test.errContains, test.lintContains)
 		})
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"buildmon/internal/anomaly"
 	"buildmon/plugins/internal/carry"
 	"buildmon/plugins/internal/detect"
+	"buildmon/plugins/internal/testconfig"
 )
 
 func TestConfig(t *testing.T) {
@@ -32,7 +33,7 @@ func TestConfig(t *testing.T) {
 		{name: "resolution", config: `{ resolution: { co2: -50 } }`, errContains: `resolution of "co2" must not be negative, got -50`, lintContains: "co2 must not be negative, got -50"},
 		{name: "nothing to judge", config: `{ deltas: {}, deviations: {} }`, errContains: "deltas and deviations are both empty"},
 		{name: "nothing but zeros", config: `{ deltas: { co2: 0 }, deviations: {} }`, errContains: "deltas and deviations are both empty"},
-		{name: "unknown cache", config: `{ state: { cache: nowhere } }`, errContains: `state cache "nowhere" is not a cache resource`, lintContains: "-"},
+		{name: "unknown cache", config: `{ state: { cache: nowhere } }`, errContains: `state cache "nowhere" is not a cache resource`, lintContains: testconfig.NotLinted},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -41,19 +42,7 @@ func TestConfig(t *testing.T) {
 			_, err = newFromConfig(conf, service.MockResources())
 			lints, lintErr := service.GlobalEnvironment().NewComponentConfigLinter().LintProcessorYAML([]byte("spike_detector: " + test.config))
 			require.NoError(t, lintErr)
-			if test.errContains == "" {
-				require.NoError(t, err)
-				require.Empty(t, lints)
-				return
-			}
-			require.ErrorContains(t, err, test.errContains)
-			want := test.lintContains
-			if want == "" {
-				want = test.errContains
-			}
-			if want != "-" { // resources are unknown to the linter of a component
-				require.Contains(t, fmt.Sprint(lints), want)
-			}
+			testconfig.Require(t, err, lints, test.errContains, test.lintContains)
 		})
 	}
 }

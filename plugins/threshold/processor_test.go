@@ -20,6 +20,7 @@ import (
 	"buildmon/internal/reading"
 	"buildmon/plugins/internal/carry"
 	"buildmon/plugins/internal/detect"
+	"buildmon/plugins/internal/testconfig"
 )
 
 func TestConfig(t *testing.T) {
@@ -45,8 +46,8 @@ func TestConfig(t *testing.T) {
 		{name: "severe without min", config: `limits: [ { metric: co2, max: 5, severe_min: 4 } ]`, errContains: "limit of co2: severe_min 4 must be smaller than min NaN"},
 		{name: "hysteresis", config: `limits: [ { metric: co2, max: 5, hysteresis: -1 } ]`, errContains: "limit of co2: hysteresis must not be negative, got -1"},
 		{name: "wide hysteresis", config: `limits: [ { metric: co2, min: 1, max: 5, hysteresis: 4 } ]`, errContains: "limit of co2: hysteresis 4 must be smaller than the distance 4 of min and max"},
-		{name: "no such file", config: `limits_file: nowhere.yaml`, errContains: `reading limits from "nowhere.yaml": `, lintContains: "-"},
-		{name: "unknown cache", config: `state: { cache: nowhere }`, errContains: `state cache "nowhere" is not a cache resource`, lintContains: "-"},
+		{name: "no such file", config: `limits_file: nowhere.yaml`, errContains: `reading limits from "nowhere.yaml": `, lintContains: testconfig.NotLinted},
+		{name: "unknown cache", config: `state: { cache: nowhere }`, errContains: `state cache "nowhere" is not a cache resource`, lintContains: testconfig.NotLinted},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -55,19 +56,7 @@ func TestConfig(t *testing.T) {
 			_, err = newFromConfig(conf, service.MockResources())
 			lints, lintErr := service.GlobalEnvironment().NewComponentConfigLinter().LintProcessorYAML([]byte("threshold:\n  " + asBlock(test.config)))
 			require.NoError(t, lintErr)
-			if test.errContains == "" {
-				require.NoError(t, err)
-				require.Empty(t, lints)
-				return
-			}
-			require.ErrorContains(t, err, test.errContains)
-			want := test.lintContains
-			if want == "" {
-				want = test.errContains
-			}
-			if want != "-" { // resources are unknown to the linter of a component
-				require.Contains(t, fmt.Sprint(lints), want)
-			}
+			testconfig.Require(t, err, lints, test.errContains, test.lintContains)
 		})
 	}
 }
