@@ -12,7 +12,8 @@ import (
 )
 
 // Typed values of a mapping, four threads, small batches: everything arrives, and
-// only the broken values are reported.
+// only the broken values are reported. Batches overtake each other, so each broken value
+// is of a sensor of its own: two of one sensor, next to each other, would be one event.
 func TestStream(t *testing.T) {
 	b := service.NewStreamBuilder()
 	require.NoError(t, b.SetLoggerYAML(`level: "off"`))
@@ -24,7 +25,7 @@ generate:
   batch_size: 50
   mapping: |
     let n = counter()
-    root.sensor_id = "s%d".format($n % 10)
+    root.sensor_id = "s%d".format($n % 13)
     root.room_type = "Office"
     root.temperature = if $n % 200 == 199 { 60 } else { 20 + $n % 5 }
     root.timestamp = (1767571200 + $n).ts_format("2006-01-02T15:04:05Z", "UTC")
