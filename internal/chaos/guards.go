@@ -23,9 +23,9 @@ type guard struct {
 var guards = []guard{
 	{
 		name:    "only new readings add to windows",
-		file:    "internal/store/write.go",
-		source:  "return len(w.known) > 0 && w.known[r]\n",
-		without: "return false\n",
+		file:    "internal/store/panes.go",
+		source:  "if counted[place] == n || w.inserted[place] != r {",
+		without: "if counted[place] == n {",
 	},
 	{
 		name:    "readings and windows in one transaction",
@@ -42,8 +42,8 @@ var guards = []guard{
 	{
 		name:    "anomalies of new readings only",
 		file:    "internal/store/write.go",
-		source:  "if a.Silence == nil && !w.known[a.Reading] {",
-		without: "if a.Silence == nil {",
+		source:  "if w.inserted[place] == nil || found[f] {",
+		without: "if found[f] {",
 	},
 	{
 		name:    "readings leave a note for the roll-ups",

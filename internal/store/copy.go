@@ -37,12 +37,15 @@ func (w *writing) copyReadings(ctx context.Context, tx pgx.Tx) error {
 	if len(w.readings) == 0 {
 		return nil
 	}
-	rows, repeated := withoutRepetitions(w.readings)
-	for _, r := range repeated {
-		w.known[r] = true
+	rows := make([]*reading.Reading, 0, len(w.readings))
+	for _, r := range w.readings {
+		if place := w.members.place(r); w.inserted[place] == nil {
+			w.inserted[place] = r
+			rows = append(rows, r)
+		}
 	}
 	_, err := tx.Conn().PgConn().CopyFrom(ctx, newCopyStream(rows), copyReadingsSQL)
-	w.result.Stored, w.result.Duplicates = len(rows), len(repeated)
+	w.result.Stored, w.result.Duplicates = len(rows), len(w.readings)-len(rows)
 	return err
 }
 

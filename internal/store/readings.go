@@ -33,9 +33,9 @@ func (w *writing) insertSome(ctx context.Context, tx pgx.Tx, rows []*reading.Rea
 			// The first of two equal readings is the one that was inserted.
 			if id := r.Identity(); inserted[id] {
 				delete(inserted, id)
+				w.inserted[w.members.place(r)] = r
 				w.result.Stored++
 			} else {
-				w.known[r] = true
 				w.result.Duplicates++
 			}
 		}

@@ -16,10 +16,10 @@ import (
 	"buildmon/internal/window"
 )
 
-// Batch is what is written together. Panes must be made of the batch's own
-// readings, the same pointers. An anomaly whose reading is in the batch is kept
-// only if that reading is new, and only then takes part in an event; others are kept
-// by their own identity. A silence is kept if the batch has a new reading, or none at
+// Batch is what is written together. Panes tell which of its readings their windows
+// count; what those that are new add is made of the values that are stored. An anomaly
+// whose reading is in the batch is kept only if that reading is new, and only then
+// takes part in an event; others are kept by their own identity. A silence is kept if the batch has a new reading, or none at
 // all, and nothing was stored before that contradicts it.
 type Batch struct {
 	Readings    []*reading.Reading
@@ -42,7 +42,7 @@ type Result struct {
 	Stored     int // readings that were new
 	Duplicates int // readings that were there already
 	Anomalies  int // anomalies that were new
-	Strangers  int // members of panes that are no readings of the batch; not counted
+	Strangers  int // members of panes that are no readings of the batch any more; not counted
 	Refused    []DeadLetter
 }
 
@@ -84,34 +84,27 @@ type writing struct {
 	*Store
 	batch *Batch
 
-	readings  []*reading.Reading        // worth trying
-	stale     map[*reading.Reading]bool // too old to be kept
-	members   map[*reading.Reading]bool // all of the batch
-	known     map[*reading.Reading]bool // not new: stale, duplicate or refused
-	sightings []*sighting               // of places that were not known before
-	silences  []*anomaly.Anomaly        // that nothing contradicts
+	members   members            // all of the batch
+	readings  []*reading.Reading // worth trying
+	stale     []*reading.Reading // too old to be kept
+	inserted  []*reading.Reading // by place among the members: who is new, nil where nobody is
+	sightings []*sighting        // of places that were not known before
+	silences  []*anomaly.Anomaly // that nothing contradicts
 	result    Result
 }
 
 // prepare sets aside what is past retention and makes missing partitions.
 func (w *writing) prepare(ctx context.Context) error {
-	oldest := w.oldest()
+	w.members = membersOf(w.batch.Readings)
 	w.readings = w.batch.Readings
-	if !oldest.IsZero() {
+	if oldest := w.oldest(); !oldest.IsZero() {
 		w.readings = make([]*reading.Reading, 0, len(w.batch.Readings))
-		w.stale = map[*reading.Reading]bool{}
 		for _, r := range w.batch.Readings {
 			if r.Time.Before(oldest) {
-				w.stale[r] = true
+				w.stale = append(w.stale, r)
 			} else {
 				w.readings = append(w.readings, r)
 			}
-		}
-	}
-	if len(w.batch.Panes) > 0 || len(w.batch.Anomalies) > 0 {
-		w.members = make(map[*reading.Reading]bool, len(w.batch.Readings))
-		for _, r := range w.batch.Readings {
-			w.members[r] = true
 		}
 	}
 	err := ensureAll(ctx, w.partitions, readings, w.readings, func(r *reading.Reading) time.Time { return r.Time })
@@ -128,12 +121,12 @@ func (w *writing) prepare(ctx context.Context) error {
 }
 
 func (w *writing) transact(ctx context.Context, store func(context.Context, pgx.Tx) error) error {
-	w.result, w.known = Result{}, map[*reading.Reading]bool{}
+	w.result, w.inserted = Result{}, make([]*reading.Reading, len(w.batch.Readings))
 	return pgx.BeginFunc(ctx, w.pool, func(tx pgx.Tx) error {
 		if err := store(ctx, tx); err != nil {
 			return err
 		}
-		for r := range w.stale {
+		for _, r := range w.stale {
 			w.refuse(r, OlderThanRetention, fmt.Sprintf("storing reading of sensor %q: timestamp %s is past the retention of %s",
 				r.SensorID, r.Time.Format(time.RFC3339Nano), w.retention.Readings))
 		}
@@ -153,7 +146,7 @@ func (w *writing) transact(ctx context.Context, store func(context.Context, pgx.
 			}
 		}
 		// Last, because of their lock.
-		if err := addEvents(ctx, tx, slices.DeleteFunc(found, func(a *anomaly.Anomaly) bool { return !w.members[a.Reading] }), w.quiet); err != nil {
+		if err := addEvents(ctx, tx, slices.DeleteFunc(found, func(a *anomaly.Anomaly) bool { return w.members.place(a.Reading) < 0 }), w.quiet); err != nil {
 			return err
 		}
 		return w.addSilences(ctx, tx)
@@ -184,7 +177,6 @@ func (w *writing) addSilences(ctx context.Context, tx pgx.Tx) error {
 
 // refuse turns a reading into a dead letter.
 func (w *writing) refuse(r *reading.Reading, reason reading.Reason, detail string) {
-	w.known[r] = true
 	d := DeadLetter{Reason: reason, Detail: detail}
 	if w.batch.Origin != nil {
 		d.Source, d.Raw = w.batch.Origin(r)
@@ -197,35 +189,30 @@ func (w *writing) refuse(r *reading.Reading, reason reading.Reason, detail strin
 
 // newReadings are the readings that this transaction inserted.
 func (w *writing) newReadings() []*reading.Reading {
-	if len(w.known) == 0 {
-		return w.readings
-	}
-	return slices.DeleteFunc(slices.Clone(w.readings), func(r *reading.Reading) bool { return w.known[r] })
+	return slices.DeleteFunc(slices.Clone(w.inserted), func(r *reading.Reading) bool { return r == nil })
 }
 
-// newPanes are the panes of the readings that are new.
-func (w *writing) newPanes() []*window.Pane {
-	panes := make([]*window.Pane, len(w.batch.Panes))
-	for i, p := range w.batch.Panes {
-		panes[i] = p.Without(func(r *reading.Reading) bool {
-			if !w.members[r] {
-				w.result.Strangers++
-				return true
-			}
-			return len(w.known) > 0 && w.known[r]
-		})
-	}
-	return panes
-}
-
-// newAnomalies are the findings on readings that are new or not in the batch.
-// Silences are not about a reading.
+// newAnomalies are the findings on readings that are new or not in the batch, each
+// once. Silences are not about a reading.
 func (w *writing) newAnomalies() []*anomaly.Anomaly {
+	type finding struct {
+		place                   int
+		detector, metric, about string
+	}
 	var kept []*anomaly.Anomaly
+	found := map[finding]bool{}
 	for _, a := range w.batch.Anomalies {
-		if a.Silence == nil && !w.known[a.Reading] {
-			kept = append(kept, a)
+		if a.Silence != nil {
+			continue
 		}
+		if place := w.members.place(a.Reading); place >= 0 {
+			f := finding{place, a.Detector, a.Metric, a.Type}
+			if w.inserted[place] == nil || found[f] {
+				continue
+			}
+			found[f] = true
+		}
+		kept = append(kept, a)
 	}
 	return kept
 }

@@ -1,6 +1,7 @@
 package window
 
 import (
+	"encoding/binary"
 	"math"
 	"time"
 
@@ -42,31 +43,40 @@ type Pane struct {
 	Idle      time.Duration
 }
 
-// Without returns the pane that the members for which known is false would have
-// made. It asks once for each member, in order, so known may remember what it
-// was asked to take repetitions out. Copies of a reading that disagree about
-// their group are in different panes: who keeps the first copy of a batch must
-// tell it from the others by its pointer, not by the order of panes. The pane
-// itself is left as it is, and is returned if nothing is known.
-func (p *Pane) Without(known func(*reading.Reading) bool) *Pane {
-	rest := make([]*reading.Reading, 0, len(p.Members))
-	for _, r := range p.Members {
-		if !known(r) {
-			rest = append(rest, r)
+// Panes returns the panes that readings make, without progress, in the order of
+// their first members. What a Tumbling makes of a batch is the same.
+func (s *Spec) Panes(readings []*reading.Reading) []*Pane {
+	var panes []*Pane
+	byKey := map[string]*Pane{}
+	columns := columnsOf(s.Metrics)
+	var key []byte
+	for _, r := range readings {
+		start := floor(r.Time.UnixMicro(), s.Size.Microseconds())
+		key = binary.AppendVarint(key[:0], start)
+		for _, name := range s.GroupBy {
+			key = appendKey(key, r.Label(name))
 		}
+		p := byKey[string(key)]
+		if p == nil {
+			p = s.pane(start, r)
+			byKey[string(key)] = p
+			panes = append(panes, p)
+		}
+		p.Count++
+		p.Members = append(p.Members, r)
+		addTo(p.Stats, columns, r)
 	}
-	if len(rest) == len(p.Members) {
-		return p
+	return panes
+}
+
+// pane is an empty pane of the window that starts there and the group of r.
+func (s *Spec) pane(start int64, r *reading.Reading) *Pane {
+	at := time.UnixMicro(start).UTC()
+	p := &Pane{Start: at, End: at.Add(s.Size), Size: s.Size, Spec: s, Stats: make([]Stats, len(s.Metrics))}
+	for _, name := range s.GroupBy {
+		p.Group = append(p.Group, r.Label(name))
 	}
-	q := *p
-	q.Members = rest
-	q.Count = int64(len(rest))
-	q.Stats = make([]Stats, len(p.Spec.Metrics))
-	columns := columnsOf(p.Spec.Metrics)
-	for _, r := range rest {
-		addTo(q.Stats, columns, r)
-	}
-	return &q
+	return p
 }
 
 // column is where readings keep a metric: looking it up by name for each reading

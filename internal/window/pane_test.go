@@ -52,35 +52,26 @@ func TestStatsMerge(t *testing.T) {
 	require.InDelta(t, -4, below.Mean(), 0)
 }
 
-func TestPaneWithout(t *testing.T) {
+func TestPanes(t *testing.T) {
 	spec := &window.Spec{Size: time.Minute, GroupBy: []string{"building"}, Metrics: []string{"temperature", "co2", "battery"}}
 	a, b, c := at("a", 1, 20), at("b", 2, 24), at("c", 3, math.NaN())
 	b.Extra = []reading.Field{{Name: "battery", Raw: []byte("3.5"), Number: 3.5}}
-	pane := &window.Pane{
-		Spec: spec, Group: []string{"Building A"}, Source: "sensors/0", Watermark: time.Unix(3, 0),
-		Count: 4, Stats: []window.Stats{{Count: 3, Sum: 68, Min: 20, Max: 24}, {}, {Count: 2, Sum: 7, Min: 3.5, Max: 3.5}},
-		Members: []*reading.Reading{a, b, c, b},
+	later, elsewhere, before := at("a", 60, 21), at("d", 4, 22), at("a", -1, 19)
+	elsewhere.Building = "Building B"
+
+	panes := spec.Panes([]*reading.Reading{a, b, later, c, b, elsewhere, before})
+	pane := func(seconds int64, group string, members ...*reading.Reading) *window.Pane {
+		start := time.Unix(seconds, 0).UTC()
+		return &window.Pane{
+			Start: start, End: start.Add(time.Minute), Size: time.Minute, Group: []string{group}, Spec: spec,
+			Count: int64(len(members)), Stats: make([]window.Stats, 3), Members: members,
+		}
 	}
-
-	var asked []*reading.Reading
-	same := pane.Without(func(r *reading.Reading) bool { asked = append(asked, r); return false })
-	require.Same(t, pane, same)
-	require.Equal(t, pane.Members, asked)
-
-	seen := map[reading.Identity]bool{a.Identity(): true}
-	rest := pane.Without(func(r *reading.Reading) bool {
-		known := seen[r.Identity()]
-		seen[r.Identity()] = true
-		return known
-	})
-	require.Equal(t, []*reading.Reading{b, c}, rest.Members)
-	require.Equal(t, int64(2), rest.Count)
-	require.Equal(t, []window.Stats{{Count: 1, Sum: 24, Min: 24, Max: 24}, {}, {Count: 1, Sum: 3.5, Min: 3.5, Max: 3.5}}, rest.Stats)
-	require.Equal(t, pane.Source, rest.Source)
-	require.Equal(t, pane.Watermark, rest.Watermark)
-	require.Len(t, pane.Members, 4, "the pane itself is left as it is")
-
-	none := pane.Without(func(*reading.Reading) bool { return true })
-	require.Zero(t, none.Count)
-	require.Equal(t, make([]window.Stats, 3), none.Stats)
+	want := []*window.Pane{pane(0, "Building A", a, b, c, b), pane(60, "Building A", later), pane(0, "Building B", elsewhere), pane(-60, "Building A", before)}
+	want[0].Stats = []window.Stats{{Count: 3, Sum: 68, Min: 20, Max: 24}, {}, {Count: 2, Sum: 7, Min: 3.5, Max: 3.5}}
+	for i, temperature := range []float64{21, 22, 19} {
+		want[i+1].Stats[0] = window.Stats{Count: 1, Sum: temperature, Min: temperature, Max: temperature}
+	}
+	require.Equal(t, want, panes)
+	require.Empty(t, spec.Panes(nil))
 }

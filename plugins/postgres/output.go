@@ -270,7 +270,7 @@ func (o *output) write(ctx context.Context, s *store.Store, batch service.Messag
 	o.countLetters(b.DeadLetters, result.Refused)
 	if result.Strangers > 0 {
 		o.warnStrangers.Do(func() {
-			o.log.Warnf("%d readings were changed or dropped after tumbling_window had counted them; they are left out of the aggregates. Put tumbling_window after everything that changes or drops readings.", result.Strangers)
+			o.log.Warnf("%d readings that tumbling_window had counted were dropped or given another sensor or time after it; they are in no aggregate. Put tumbling_window after everything that does so.", result.Strangers)
 		})
 	}
 	return nil

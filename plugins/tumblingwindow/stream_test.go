@@ -51,9 +51,12 @@ func (s *store) write(_ context.Context, batch service.MessageBatch) error {
 			continue
 		}
 		key := pane.Start.Format(time.RFC3339) + pane.Group[1]
-		added := pane.Without(func(r *reading.Reading) bool { return !fresh[r] })
-		s.counts[key] += added.Count
-		s.sums[key] += added.Stats[reading.Temperature].Sum
+		for _, r := range pane.Members {
+			if fresh[r] {
+				s.counts[key]++
+				s.sums[key] += r.Values[reading.Temperature]
+			}
+		}
 
 		raw, err := msg.AsBytes()
 		if err != nil {
