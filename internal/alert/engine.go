@@ -129,11 +129,16 @@ func (e *Engine) RestoreState(text []byte) error {
 }
 
 func (e *Engine) absorb(now time.Time, events []Event, result *Result) {
+	keys := e.latestKeys()
 	events = slices.Clone(events)
 	slices.SortStableFunc(events, func(a, b Event) int { return cmp.Or(a.Last.Compare(b.Last), a.Started.Compare(b.Started)) })
 	for i := range events {
 		ev := &events[i]
 		key, name := keyOf(e.cfg.DedupBy, ev), keyOf(identity, ev)
+		// It stays with its alert, though its place or its type change as more is found.
+		if known, ok := keys[name]; ok && !e.state.Alerts[known].Events[name].endedBefore(ev) {
+			key = known
+		}
 		a := e.state.Alerts[key]
 		old := func() bool { return ev.Last.Before(now.Add(-e.cfg.MaxAge)) }
 		if a == nil || a.Events[name] == nil {
@@ -147,12 +152,29 @@ func (e *Engine) absorb(now time.Time, events []Event, result *Result) {
 			}
 		}
 		a.absorb(name, ev)
+		keys[name] = key
 	}
 }
 
+// latestKeys are the keys of the alerts that have the latest event of each subject.
+func (e *Engine) latestKeys() map[string]string {
+	keys := map[string]string{}
+	for _, key := range slices.Sorted(maps.Keys(e.state.Alerts)) {
+		for name, ev := range e.state.Alerts[key].Events {
+			if other, ok := keys[name]; !ok || e.state.Alerts[other].Events[name].endedBefore(ev) {
+				keys[name] = key
+			}
+		}
+	}
+	return keys
+}
+
+// endedBefore tells that an event of the same subject is another one.
+func (e *Event) endedBefore(other *Event) bool { return !e.Open && other.Started.After(e.Last) }
+
 func (a *alert) absorb(name string, ev *Event) {
 	known := a.Events[name]
-	another := known == nil || !known.Open && ev.Started.After(known.Last)
+	another := known == nil || known.endedBefore(ev)
 	switch {
 	case another:
 	case ev.Last.Before(known.Last): // an older event, which came late

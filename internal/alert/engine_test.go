@@ -100,6 +100,24 @@ func TestEventsOfOneThingAreOneAlert(t *testing.T) {
 	require.Equal(t, []string{"chat resolved high a1 co2"}, s.step(41, over(spike)))
 }
 
+// More of a silence is found: what it is about stays, its place and its type do not.
+func TestEventThatGrowsIsOneAlert(t *testing.T) {
+	cfg := config()
+	cfg.DedupBy = []string{"room_id", "anomaly_type"}
+	s := newTester(t, cfg)
+	e := event("a1", "silence", anomaly.High, 0)
+	require.Equal(t, []string{"chat new high a1 silence"}, s.step(2, e))
+	e.RoomID, e.Type, e.Started, e.Last = "", "group_silent", at(1), at(3)
+	require.Empty(t, s.step(10, e))
+	require.Equal(t, []string{"chat resolved high a1 silence"}, s.step(20, over(e)))
+	require.Empty(t, s.step(21, over(e)), "it may be seen again")
+	require.Empty(t, s.engine.Open())
+
+	// The next one is an alert of its own, which a step may see together with the last.
+	next := event("a1", "silence", anomaly.High, 30)
+	require.Equal(t, []string{"chat new high a1 silence"}, s.step(40, over(e), next))
+}
+
 func TestRoutesBySeverityAndPlace(t *testing.T) {
 	cfg := config()
 	cfg.Routes = []alert.Route{

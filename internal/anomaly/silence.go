@@ -35,10 +35,11 @@ type Silence struct {
 // everything names what stopped when a whole source did.
 const everything = "all sensors"
 
-// Subject names what a silence is about: the sensor, or what stopped together.
+// Subject names what a silence is about: the sensor, or what stopped together. It
+// stays the same while more sensors are found to have stopped with the first.
 func (s *Silence) Subject() string {
 	switch {
-	case len(s.Sensors) == 1:
+	case !s.Together:
 		return s.Sensors[0].SensorID
 	case s.Group == "":
 		return everything

@@ -111,9 +111,10 @@ func TestPartsOfAnOutageAreOneEvent(t *testing.T) {
 		for i := range 12 {
 			k := rng.IntN(3)
 			if i < 3 {
-				k = i
+				k = 2 - i // the one alone comes first
 			}
 			write(t, s, silent(parts[k]))
+			require.Equal(t, "F1", text(t, s, "SELECT sensor_id FROM anomaly_events"), "who follows it by its name")
 		}
 		write(t, s, silent(slow))
 		require.Equal(t, 1, count(t, s.Pool(), "SELECT count(*) FROM sensor_events"))
