@@ -35,6 +35,9 @@ func Slot(at int64) (hour24, place int) {
 	return hour24, hour24
 }
 
+// Number is how many hours a time is after the beginning of 1970.
+func Number(at int64) int64 { return floor(at, hour) }
+
 // floor divides and rounds down, also before 1970.
 func floor(a, b int64) int64 {
 	q := a / b

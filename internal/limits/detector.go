@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"buildmon/internal/hourly"
 	"buildmon/internal/recent"
 )
 
@@ -146,6 +147,7 @@ func (d *Detector) Sensors() int { return d.sensors.Len() }
 func (d *Detector) Observe(id []byte, at time.Time, values []float64, scores []Score, found []Finding) ([]Finding, Tally) {
 	var tally Tally
 	micros := at.UnixMicro()
+	number := hourly.Number(micros)
 	known := *d.sensors.Get(id, micros, d.fresh)
 	for m, v := range values {
 		scores[m] = Score{}
@@ -177,7 +179,7 @@ func (d *Detector) Observe(id []byte, at time.Time, values []float64, scores []S
 				found = append(found, f)
 			}
 		}
-		j := s.observe(micros, v, d.least[m])
+		j := s.observe(micros, number, v, d.least[m], late)
 		var fresh bool
 		scores[m].Past, fresh = s.alert(j.score, late)
 		if j.score >= d.cfg.Threshold {

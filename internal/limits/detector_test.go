@@ -353,7 +353,7 @@ func TestUnmarshalBinary(t *testing.T) {
 	f(state[:len(state)-1], "ends too early")
 	f(append(state[:len(state):len(state)], 0), "goes on for 1 bytes")
 	f([]byte("\x0apercentile\x01"), `it is a state of "percentile", want "limits"`)
-	f([]byte("\x06limits\x63"), "it has version 99, want version 2")
+	f([]byte("\x06limits\x63"), "it has version 99, want version 3")
 }
 
 // One person where there never was any is no news if that is the resolution.

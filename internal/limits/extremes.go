@@ -3,14 +3,6 @@ package limits
 import "math"
 
 const (
-	// blocks of values are remembered by their extremes.
-	blocks = 8
-
-	// blockValues and blockTime are how much a block holds at least: whichever is
-	// more. So the limits reach back over eight days, or 4,000 values.
-	blockValues = 500
-	blockTime   = 23 * hour
-
 	// warmUp is how many values a view must have had before it judges.
 	warmUp = 100
 
@@ -26,20 +18,13 @@ const (
 	clipShare  = 0.1
 )
 
-// extremes are the limits of one view of a metric: the second largest and second
-// smallest of its last blocks, but not of the newest values. One odd value in eight
-// blocks changes nothing.
+// extremes are the limits of one view of a metric, and what its newest values will add
+// to them.
 type extremes struct {
-	began   int64  // time of the first value of the current block
-	count   uint32 // values learned
-	inBlock uint32
-	block   uint8
-	held    uint8 // newest values, which are not in a block yet
-
-	low, high float32        // the limits; meaningless before there are two values
-	mean, dev float32        // slow averages of the values and of their distance from it
-	blocks    [blocks]bounds // the current one and those before it
-	newest    bounds         // of the held values
+	low, high float32 // the limits; meaningless before there are two values
+	mean, dev float32 // slow averages of the values and of their distance from it
+	count     uint32  // values learned
+	newest    bounds  // of values that are in no block yet
 }
 
 // bounds are the two largest and the two smallest of some values.
@@ -52,36 +37,25 @@ var (
 	none = bounds{top: [2]float32{-inf, -inf}, bottom: [2]float32{inf, inf}}
 )
 
-func (b *bounds) raise(v float32) {
-	if v > b.top[0] {
-		b.top[0], b.top[1] = v, b.top[0]
-	} else if v > b.top[1] {
-		b.top[1] = v
+func (b *bounds) add(v float32) {
+	if v > b.top[1] {
+		b.top[1] = min(v, b.top[0])
+		b.top[0] = max(v, b.top[0])
 	}
-}
-
-func (b *bounds) lower(v float32) {
-	if v < b.bottom[0] {
-		b.bottom[0], b.bottom[1] = v, b.bottom[0]
-	} else if v < b.bottom[1] {
-		b.bottom[1] = v
+	if v < b.bottom[1] {
+		b.bottom[1] = max(v, b.bottom[0])
+		b.bottom[0] = min(v, b.bottom[0])
 	}
 }
 
 func (b *bounds) include(other *bounds) {
-	b.raise(other.top[0])
-	b.raise(other.top[1])
-	b.lower(other.bottom[0])
-	b.lower(other.bottom[1])
+	b.top[1] = max(min(b.top[0], other.top[0]), b.top[1], other.top[1])
+	b.top[0] = max(b.top[0], other.top[0])
+	b.bottom[1] = min(max(b.bottom[0], other.bottom[0]), b.bottom[1], other.bottom[1])
+	b.bottom[0] = min(b.bottom[0], other.bottom[0])
 }
 
-func (e *extremes) init() {
-	for i := range e.blocks {
-		e.blocks[i] = none
-	}
-	e.newest = none
-	e.refresh()
-}
+func (e *extremes) init() { e.low, e.high, e.newest = inf, -inf, none }
 
 // scale is what counts as far for this view.
 func (e *extremes) scale() float64 { return scaleOf * float64(e.dev) }
@@ -89,18 +63,14 @@ func (e *extremes) scale() float64 { return scaleOf * float64(e.dev) }
 // width is the distance between the limits.
 func (e *extremes) width() float64 { return float64(e.high) - float64(e.low) }
 
+// outside tells whether a value lies past the limits.
+func (e *extremes) outside(v float32) bool { return (v > e.high || v < e.low) && e.count >= warmUp }
+
 // beyond is how far a value lies past the limits, in scales of at least that size: 0
 // within them. A view that was constant until now has no scale.
-func (e *extremes) beyond(v, least float64) float64 {
-	if e.count < warmUp {
-		return 0
-	}
-	return past(v, float64(e.low), float64(e.high), max(e.scale(), least))
+func (e *extremes) beyond(v float32, least float64) float64 {
+	return past(float64(v), float64(e.low), float64(e.high), max(e.scale(), least))
 }
-
-// stored is a value as it is remembered. Values are rounded before they are compared
-// with what is remembered, so that equal ones stay equal.
-func stored(v float64) float64 { return float64(float32(v)) }
 
 // farthest is what scores approach: more than this cannot be said. It is the score of
 // a metric that has never moved, and so has no scale, when it moves.
@@ -131,42 +101,31 @@ func nearer(v, low, high, scale float64) float64 {
 }
 
 // learn takes a value.
-func (e *extremes) learn(at int64, v float64) {
-	if e.count >= warmUp {
-		v = stored(nearer(v, float64(e.low), float64(e.high), e.scale()))
+func (e *extremes) learn(v float32) {
+	if e.outside(v) {
+		v = float32(nearer(float64(v), float64(e.low), float64(e.high), e.scale()))
 	}
 	if e.count == 0 {
-		e.mean, e.began = float32(v), at
+		e.mean = v
+	}
+	share := float32(slow)
+	if e.count < 1/slow {
+		share = 1 / float32(e.count+1)
 	}
 	if e.count < math.MaxUint32 {
 		e.count++
 	}
-	share := max(slow, 1/float64(e.count))
-	off := v - float64(e.mean)
-	e.dev += float32(share * (math.Abs(off) - float64(e.dev)))
-	e.mean += float32(share * off)
-
-	e.newest.raise(float32(v))
-	e.newest.lower(float32(v))
-	if e.held++; e.held < short && e.count > warmUp {
-		return
-	}
-	e.blocks[e.block].include(&e.newest)
-	e.inBlock += uint32(e.held)
-	e.newest, e.held = none, 0
-	if e.inBlock >= blockValues && at-e.began >= blockTime {
-		e.inBlock, e.began = 0, at
-		e.block = (e.block + 1) % blocks
-		e.blocks[e.block] = none
-	}
-	e.refresh()
+	off := v - e.mean
+	e.dev += share * (abs(off) - e.dev)
+	e.mean += share * off
+	e.newest.add(v)
 }
 
-// refresh finds the limits among the blocks.
-func (e *extremes) refresh() {
-	all := none
-	for i := range e.blocks {
-		all.include(&e.blocks[i])
-	}
+// limit sets the limits to what those of two bounds are together.
+func (e *extremes) limit(current, past *bounds) {
+	all := *past
+	all.include(current)
 	e.low, e.high = all.bottom[1], all.top[1]
 }
+
+func abs(v float32) float32 { return float32(math.Abs(float64(v))) }

@@ -17,16 +17,15 @@ const (
 	// its hour.
 	clipDeviations = 3
 
-	// helpful is how much smaller the error of the hours must be than that of one
-	// level for all day, to be used.
+	// helpful is how much smaller the mean deviation from the mean of the hour must be
+	// than that from one level for all day, for the hours to be used.
 	helpful = 0.8
 
-	// The hours are used when they have been learned for regular and for regularValues
-	// values. Then they count by how far the time is from untrusted to trusted.
-	regular       = 3 * day
-	regularValues = 100
-	untrusted     = 2 * day
-	trusted       = 7 * day
+	// The hours are used when they have been learned for regular. Then they count by
+	// how far the time is from untrusted to trusted.
+	regular   = 3 * day
+	untrusted = 2 * day
+	trusted   = 7 * day
 
 	// generation is how long extremes of the hours are collected before older ones
 	// are dropped. They reach back over one to two generations.
@@ -36,112 +35,141 @@ const (
 // hours is what is usual at an hour of the day: its mean, on work days and
 // weekends, and the extremes of the last one or two weeks. Hours are those of UTC;
 // all that matters is that they come again every day.
+//
+// What an hour needs is at hand; the others are in the week, which a metric has that
+// was seen in two hours.
 type hours struct {
-	since      int64 // time of the first value
-	generation int64 // time of the first value of the current generation
-	count      uint32
-	error      float32 // slow average of the distance from the mean of the hour
-	plain      float32 // the same from the slow mean of all
+	week       *week
+	since      int64 // beginning of the first hour
+	generation int64 // and of the first one of the current generation
+	number     int64 // of the hour that is at hand, since 1970, or nowhere
+	learned    bool  // something about it that is not in the week
+	trust      float32
 
-	mean [48]float32 // NaN for one of which nothing is known; the second half is for weekends
+	mean        float32 // NaN if nothing is known of it
+	low, high   float32 // extremes in this generation
+	bottom, top float32 // extremes of the hour and its neighbours in both generations
+}
+
+// week is what is known of all hours.
+type week struct {
+	mean [hourly.Places]float32 // NaN for one of which nothing is known
 
 	// Extremes of each hour of the day, in this generation and the one before.
 	low, high [2][24]float32
-
-	judged      int32 // hour of the day whose limits these are; -1 for none
-	bottom, top float32
 }
+
+const nowhere = math.MinInt64
 
 func (h *hours) init() {
-	for i := range h.mean {
-		h.mean[i] = float32(math.NaN())
-	}
-	for g := range h.low {
-		h.clear(g)
-	}
-	h.judged = -1
+	h.number = nowhere
+	h.mean, h.low, h.high, h.bottom, h.top = nan, inf, -inf, inf, -inf
 }
 
-func (h *hours) clear(generation int) {
+var nan = float32(math.NaN())
+
+func newWeek() *week {
+	w := &week{}
+	for i := range w.mean {
+		w.mean[i] = nan
+	}
+	for g := range w.low {
+		w.clear(g)
+	}
+	return w
+}
+
+func (w *week) clear(generation int) {
 	for i := range 24 {
-		h.low[generation][i], h.high[generation][i] = inf, -inf
+		w.low[generation][i], w.high[generation][i] = inf, -inf
 	}
 }
 
-// expect is the mean of an hour, and false if nothing is known of it. An hour of
-// the weekend that is new is expected to be as on work days, and the reverse.
-func (h *hours) expect(place int) (float64, bool) {
-	mean := h.mean[place]
-	if mean != mean { // NaN
-		mean = h.mean[(place+24)%48]
+// turn brings an hour at hand. One that is late does not make time go on.
+func (h *hours) turn(number int64, late bool) {
+	if number == h.number {
+		return
 	}
-	return float64(mean), mean == mean
+	begin := number * hour
+	if h.number == nowhere && h.week == nil {
+		h.since, h.generation = begin, begin
+	} else {
+		h.keep()
+		if !late && begin-h.generation >= generation {
+			h.age(begin)
+		}
+		h.fetch(number)
+	}
+	h.number = number
+	h.trust = 0
+	if known := begin - h.since; known >= regular {
+		h.trust = min(float32(known-untrusted)/(trusted-untrusted), 1)
+	}
 }
 
-// help tells whether the values repeat every day, so that the hour says more than
-// the level does.
-func (h *hours) help(at int64) bool {
-	return h.count >= regularValues && at-h.since >= regular && h.error < helpful*h.plain
+// keep writes the hour that is at hand into the week.
+func (h *hours) keep() {
+	if h.week == nil {
+		h.week = newWeek()
+	}
+	h.put(h.week)
+	h.learned = false
 }
 
-// trust is how much the hours count.
-func (h *hours) trust(at int64) float64 {
-	return min(float64(at-h.since-untrusted)/(trusted-untrusted), 1)
+// put writes what has been learned of the hour at hand into a week.
+func (h *hours) put(w *week) {
+	if h.learned {
+		hour24, place := hourly.Slot(h.number * hour)
+		w.mean[place] = h.mean
+		w.low[0][hour24], w.high[0][hour24] = h.low, h.high
+	}
 }
 
-// limits are the extremes of an hour and its neighbours, and false if there are
-// none.
-func (h *hours) limits(hour24 int) (low, high float64, ok bool) {
-	if int(h.judged) != hour24 {
-		h.judged = int32(hour24)
-		h.bottom, h.top = inf, -inf
-		for g := range h.low {
-			for _, i := range [...]int{(hour24 + 23) % 24, hour24, (hour24 + 1) % 24} {
-				h.bottom, h.top = min(h.bottom, h.low[g][i]), max(h.top, h.high[g][i])
-			}
+// fetch reads an hour from the week. One of the weekend that is new is expected to be
+// as on work days, and the reverse.
+func (h *hours) fetch(number int64) {
+	w := h.week
+	hour24, place := hourly.Slot(number * hour)
+	if h.mean = w.mean[place]; h.mean != h.mean {
+		h.mean = w.mean[(place+24)%hourly.Places]
+	}
+	h.low, h.high = w.low[0][hour24], w.high[0][hour24]
+	h.bottom, h.top = inf, -inf
+	for g := range w.low {
+		for _, i := range [...]int{(hour24 + 23) % 24, hour24, (hour24 + 1) % 24} {
+			h.bottom, h.top = min(h.bottom, w.low[g][i]), max(h.top, w.high[g][i])
 		}
 	}
-	return float64(h.bottom), float64(h.top), h.bottom <= h.top
 }
 
-// learn takes a value, and the slow mean and the scale of all before it.
-func (h *hours) learn(at int64, v, level, scale float64) {
-	hour24, place := hourly.Slot(at)
-	if h.count == 0 {
-		h.since, h.generation = at, at
-	}
-	if at-h.generation >= generation {
-		h.turn(at)
-	}
-	if h.count < math.MaxUint32 {
-		h.count++
-	}
-	if mean, known := h.expect(place); known {
-		share := max(slow, 1/float64(h.count))
-		off := v - mean
-		h.error += float32(share * (math.Abs(off) - float64(h.error)))
-		h.plain += float32(share * (math.Abs(v-level) - float64(h.plain)))
-		most := clipDeviations * float64(h.error)
-		h.mean[place] = float32(mean + quick*min(max(off, -most), most))
-	} else {
-		h.mean[place] = float32(v)
-	}
-
-	if low, high, ok := h.limits(hour24); ok {
-		v = nearer(v, low, high, scale)
-	}
-	seen := float32(v)
-	h.low[0][hour24], h.high[0][hour24] = min(h.low[0][hour24], seen), max(h.high[0][hour24], seen)
-	h.bottom, h.top = min(h.bottom, seen), max(h.top, seen)
-}
-
-// turn starts a new generation.
-func (h *hours) turn(at int64) {
-	h.low[1], h.high[1] = h.low[0], h.high[0]
-	h.clear(0)
+// age starts a new generation.
+func (h *hours) age(at int64) {
+	w := h.week
+	w.low[1], w.high[1] = w.low[0], w.high[0]
+	w.clear(0)
 	if at-h.generation >= 2*generation {
-		h.clear(1)
+		w.clear(1)
 		h.since = at
 	}
-	h.generation, h.judged = at, -1
+	h.generation = at
+}
+
+// known tells whether there is a mean of the hour.
+func (h *hours) known() bool { return h.mean == h.mean }
+
+// learn takes a value, the mean deviation from the mean of hours, and the scale of all
+// values.
+func (h *hours) learn(v, deviation float32, scale float64) {
+	h.learned = true
+	if h.known() {
+		most := clipDeviations * deviation
+		h.mean += quick * min(max(v-h.mean, -most), most)
+	} else {
+		h.mean = v
+	}
+	if (v > h.top || v < h.bottom) && h.bottom <= h.top {
+		v = float32(nearer(float64(v), float64(h.bottom), float64(h.top), scale))
+	}
+	h.low, h.high = min(h.low, v), max(h.high, v)
+	h.bottom, h.top = min(h.bottom, v), max(h.top, v)
 }

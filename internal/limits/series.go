@@ -1,19 +1,8 @@
 package limits
 
-import (
-	"math"
-
-	"buildmon/internal/hourly"
-)
+import "math"
 
 const (
-	// short is how many values the short averages span.
-	short = 24
-
-	// full is where the count of values in the short window starts again from short, so
-	// that it tells both whether the window is full and where the oldest value is.
-	full = short << 20
-
 	// averageWeight and restWeight are how much the short averages count against the
 	// other views.
 	averageWeight = 0.75
@@ -28,9 +17,6 @@ const (
 	// Before, they count by the square of the share: what was not seen in half a day
 	// may come every afternoon.
 	provingTime = 2 * day
-
-	// restClip bounds a step, in mean steps, so that one jump is not restless.
-	restClip = 4
 
 	// gapFactor is how many usual intervals are a gap.
 	gapFactor = 10
@@ -62,27 +48,27 @@ const (
 	Stuck               // how often the value has repeated itself
 )
 
-// series is what is known of one metric of one sensor.
+// series is what is known of one metric of one sensor. What each value asks for comes
+// first.
 //
 // What is remembered of values is their distance from the first, in single precision:
-// so its last digit is about a ten-millionth of how far the metric moves.
+// so its last digit is about a ten-millionth of how far the metric moves. Values are
+// rounded before they are compared with what is remembered, so that equal ones stay
+// equal.
 type series struct {
 	origin      float64 // the first value
+	newest      float64 // value, not its distance from the first
 	first, last int64   // times of the first and the newest value
 	count       uint32
-	filled      uint32  // values since the last gap, as far as that matters
 	interval    float32 // usual time between two values, in microseconds
 	raised      float32 // score that a new alert must beat
 
 	level, daily, average, rest extremes
-	hours                       hours
-	flat                        flat
 
-	window [short]float32 // the last values
-	sum    float64        // of them
-	climb  float64        // sum of the steps within it
-
-	newest float64 // value, not its distance from the first
+	flat   flat
+	hours  hours
+	window window
+	blocks blocks
 }
 
 // stale is how much a score counts that belongs to what was reported.
@@ -114,14 +100,16 @@ func (s *series) alert(score float64, late bool) (float64, bool) {
 }
 
 func (s *series) init() {
-	for _, e := range s.own() {
+	for _, e := range s.views() {
 		e.init()
 	}
 	s.hours.init()
+	s.blocks.list = []block{empty}
+	s.blocks.past = empty
 }
 
-// own are the views that keep extremes of their own.
-func (s *series) own() [4]*extremes {
+// views are those that keep extremes of their own.
+func (s *series) views() [own]*extremes {
 	return [...]*extremes{&s.level, &s.daily, &s.average, &s.rest}
 }
 
@@ -133,72 +121,94 @@ type judgement struct {
 	low, high float64 // limits of the view
 }
 
-// take keeps what is farther out. The limits of the view are around a centre.
-func (j *judgement) take(view View, score, value float64, e *extremes, centre float64) {
-	if score > j.score {
-		*j = judgement{score, view, value, centre + float64(e.low), centre + float64(e.high)}
+// consider keeps what is farther out.
+func (j *judgement) consider(other judgement) {
+	if other.score > j.score {
+		*j = other
 	}
 }
 
-// observe judges a value by what came before, in scales of at least that size, and
-// learns it if it is newer.
-func (s *series) observe(at int64, v, least float64) (j judgement) {
-	if s.count == 0 {
-		s.origin = v
-	}
-	late := s.count > 0 && at <= s.last
-	whole := v
-	v = stored(v - s.origin)
-	hour24, place := hourly.Slot(at)
-	mean, known := s.hours.expect(place)
+// by is what a view says of a value, for which it has a weight. The limits of the view
+// are around a centre.
+func (e *extremes) by(view View, weight, least float64, v, centre float32) judgement {
+	return judgement{weight * e.beyond(v, least), view, float64(v) + float64(centre), float64(e.low) + float64(centre), float64(e.high) + float64(centre)}
+}
 
-	j.take(Level, s.level.beyond(v, least), v, &s.level, 0)
-	if known && s.hours.help(at) {
-		trust := s.hours.trust(at)
-		j.take(Daily, trust*s.daily.beyond(stored(v-mean), max(least, dailyShare*s.daily.width())), v, &s.daily, mean)
-		if low, high, ok := s.hours.limits(hour24); ok {
-			if score := trust * past(v, low, high, max(s.level.scale(), least)); score > j.score {
-				j = judgement{score, Hour, v, low, high}
-			}
-		}
+// observe judges a value of an hour by what came before, in scales of at least that
+// size, and learns it if it is newer.
+func (s *series) observe(at int64, number int64, value, least float64, late bool) (j judgement) {
+	if s.count == 0 {
+		s.origin = value
+		s.blocks.began = at
+	}
+	v := float32(value - s.origin)
+	h := &s.hours
+	h.turn(number, late)
+	off := v - h.mean
+
+	if s.level.outside(v) {
+		j = s.level.by(Level, 1, least, v, 0)
+	}
+	if h.trust > 0 && h.known() && s.daily.count >= warmUp && s.daily.dev < helpful*s.level.dev {
+		s.byHour(&j, v, off, least)
 	}
 	if !late {
 		s.advance(at)
+		s.newest = value
 		s.push(v)
-		s.newest = whole
-	}
-	if average, ok := s.mean(); ok && !late {
-		j.take(Average, averageWeight*s.average.beyond(average, least), average, &s.average, 0)
-		s.average.learn(at, average)
-	}
-	if rest, ok := s.restlessness(); ok && !late {
-		j.take(Rest, restWeight*s.rest.beyond(rest, least), rest, &s.rest, 0)
-		s.rest.learn(at, rest)
-	}
-	if !late {
-		s.hours.learn(at, v, float64(s.level.mean), s.level.scale())
-		s.level.learn(at, v)
-		if known {
-			s.daily.learn(at, stored(v-mean))
+		if s.window.full() {
+			s.short(&j, least)
 		}
+		if h.known() {
+			s.daily.learn(off)
+		}
+		h.learn(v, s.daily.dev, s.level.scale())
+		s.level.learn(v)
+		s.blocks.hold(at, s.views())
 	}
-	proof := min(max(float64(at-s.first)/provingTime, 0), 1)
-	j.score *= proof * proof
-	if j.view != Rest {
-		j.value, j.low, j.high = j.value+s.origin, j.low+s.origin, j.high+s.origin
+	if j.score > 0 {
+		proof := min(max(float64(at-s.first)/provingTime, 0), 1)
+		j.score *= proof * proof
+		if j.view != Rest {
+			j.value, j.low, j.high = j.value+s.origin, j.low+s.origin, j.high+s.origin
+		}
 	}
 	j.score += s.graded()
 	return j
 }
 
+// byHour judges a value by what is usual at this hour.
+func (s *series) byHour(j *judgement, v, off float32, least float64) {
+	h := &s.hours
+	if s.daily.outside(off) {
+		j.consider(s.daily.by(Daily, float64(h.trust), max(least, dailyShare*s.daily.width()), off, h.mean))
+	}
+	if (v > h.top || v < h.bottom) && h.bottom <= h.top {
+		score := past(float64(v), float64(h.bottom), float64(h.top), max(s.level.scale(), least))
+		j.consider(judgement{float64(h.trust) * score, Hour, float64(v), float64(h.bottom), float64(h.top)})
+	}
+}
+
+// short judges and learns the mean of the short window and of the steps in it.
+func (s *series) short(j *judgement, least float64) {
+	average, rest := s.window.mean(), s.window.rest()
+	if s.average.outside(average) {
+		j.consider(s.average.by(Average, averageWeight, least, average, 0))
+	}
+	if s.rest.outside(rest) {
+		j.consider(s.rest.by(Rest, restWeight, least, rest, 0))
+	}
+	s.average.learn(average)
+	s.rest.learn(rest)
+}
+
 // graded is where a value within the limits stands among its like.
 func (s *series) graded() float64 {
-	average, ok := s.mean()
-	if !ok || s.average.count < warmUp || s.average.dev == 0 {
+	if !s.window.full() || s.average.count < warmUp || s.average.dev == 0 {
 		return 0
 	}
-	z := math.Abs(average-float64(s.average.mean)) / float64(s.average.dev)
-	return grade / (1 + gradeAt/z) // z may be 0 or infinite
+	off, dev := float64(abs(s.window.mean()-s.average.mean)), float64(s.average.dev)
+	return grade * off / (off + gradeAt*dev)
 }
 
 // advance goes to the time of a new value.
@@ -211,7 +221,7 @@ func (s *series) advance(at int64) {
 		case s.interval == 0:
 			s.interval = gap
 		case gap > gapFactor*s.interval:
-			s.filled, s.sum, s.climb = 0, 0, 0
+			s.window.clear()
 			s.interval *= drift
 		case gap > s.interval:
 			s.interval *= drift
@@ -226,47 +236,10 @@ func (s *series) advance(at int64) {
 }
 
 // push adds a value to the short window.
-func (s *series) push(v float64) {
-	at := s.filled % short
-	if s.filled >= short {
-		s.sum -= float64(s.window[at])
-		s.climb -= s.step(at, (at+1)%short)
-	}
-	s.window[at] = float32(v)
-	s.sum += v
-	if s.filled > 0 {
-		s.climb += s.step((at+short-1)%short, at)
-	}
-	if s.filled++; s.filled == full {
-		s.filled = short
-	}
-	if at == short-1 {
-		s.settle()
-	}
-}
-
-// step is the distance between two values of the window, clipped.
-func (s *series) step(a, b uint32) float64 {
-	step := math.Abs(float64(s.window[b] - s.window[a]))
+func (s *series) push(v float32) {
+	most := unbounded
 	if s.rest.count >= warmUp {
-		step = min(step, restClip*float64(s.rest.mean))
+		most = restClip * s.rest.mean
 	}
-	return step
-}
-
-// settle sums anew, so that rounding does not add up, nor a clip that has changed.
-func (s *series) settle() {
-	s.sum, s.climb = float64(s.window[0]), 0
-	for i := uint32(1); i < short; i++ {
-		s.sum += float64(s.window[i])
-		s.climb += s.step(i-1, i)
-	}
-}
-
-// mean is that of the short window, once it is full.
-func (s *series) mean() (float64, bool) { return stored(s.sum / short), s.filled >= short }
-
-// restlessness is the mean step within the short window, once it is full.
-func (s *series) restlessness() (float64, bool) {
-	return stored(s.climb / (short - 1)), s.filled >= short
+	s.window.push(v, most)
 }

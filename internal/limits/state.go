@@ -12,7 +12,7 @@ import (
 // it means, needs a new version.
 const (
 	kind    = "limits"
-	version = 2 // the first remembered in double precision
+	version = 3 // the first remembered in double precision, the second more of each view
 
 	minSeries = 1 // bytes of a series that holds nothing
 )
@@ -73,100 +73,137 @@ func (d *Detector) UnmarshalBinary(data []byte) error {
 }
 
 func (s *series) append(b []byte) []byte {
-	b = codec.AppendUint(codec.AppendUint(b, uint64(s.count)), uint64(s.filled))
+	b = codec.AppendUint(b, uint64(s.count))
 	b = codec.AppendInt(codec.AppendInt(b, s.first), s.last-s.first)
-	b = floats(b, []float32{s.interval, s.raised})
-	for _, v := range [...]float64{s.origin, s.sum, s.climb, s.newest} {
-		b = codec.AppendFloat(b, v)
-	}
-	b = floats(b, s.window[:min(s.filled, short)])
-	for _, e := range s.own() {
+	b = codec.AppendFloat(codec.AppendFloat(b, s.origin), s.newest)
+	b = floats(b, s.interval, s.raised)
+	for _, e := range s.views() {
 		b = e.append(b)
 	}
+	b = s.window.append(b)
+	b = s.blocks.append(b)
 	b = s.hours.append(b)
 	return s.flat.append(b)
 }
 
 func (s *series) read(r *codec.Reader) {
-	if s.count, s.filled = count(r), count(r); s.filled >= full {
-		r.Fail("%d values in a window cannot be", s.filled)
-		return
-	}
+	s.count = count(r)
 	s.first = r.Int()
 	s.last = s.first + r.Int()
-	s.interval, s.raised = number32(r), number32(r)
-	for _, v := range [...]*float64{&s.origin, &s.sum, &s.climb, &s.newest} {
-		*v = number(r)
-	}
-	numbers(r, s.window[:min(s.filled, short)])
-	for _, e := range s.own() {
+	s.origin, s.newest = number(r), number(r)
+	numbers(r, &s.interval, &s.raised)
+	for _, e := range s.views() {
 		e.read(r)
+	}
+	s.window.read(r)
+	if s.blocks.read(r); r.OK() {
+		s.blocks.sum()
+		s.blocks.limit(s.views())
 	}
 	s.hours.read(r)
 	s.flat.read(r)
 }
 
 func (e *extremes) append(b []byte) []byte {
-	b = codec.AppendUint(b, uint64(e.count))
-	b = codec.AppendInt(b, e.began)
-	b = codec.AppendUint(b, uint64(e.inBlock))
-	b = codec.AppendUint(codec.AppendUint(b, uint64(e.block)), uint64(e.held))
-	b = floats(b, []float32{e.mean, e.dev})
-	for i := range e.blocks {
-		b = e.blocks[i].append(b)
-	}
+	b = floats(codec.AppendUint(b, uint64(e.count)), e.mean, e.dev)
 	return e.newest.append(b)
 }
 
 func (e *extremes) read(r *codec.Reader) {
 	e.count = count(r)
-	e.began = r.Int()
-	e.inBlock = count(r)
-	block, held := r.Uint(), r.Uint()
-	if block >= blocks || held >= short {
-		r.Fail("block %d and %d held values cannot be", block, held)
-		return
-	}
-	e.block, e.held = uint8(block), uint8(held)
-	for _, v := range [...]*float32{&e.mean, &e.dev} {
-		*v = number32(r)
-	}
-	for i := range e.blocks {
-		e.blocks[i].read(r)
-	}
+	numbers(r, &e.mean, &e.dev)
 	e.newest.read(r)
-	e.refresh()
 }
 
+func (w *window) append(b []byte) []byte {
+	b = codec.AppendUint(codec.AppendUint(b, uint64(w.filled)), uint64(w.next))
+	b = codec.AppendFloat(codec.AppendFloat(b, w.sum), w.climb)
+	return floats(b, w.values[:]...)
+}
+
+func (w *window) read(r *codec.Reader) {
+	filled, next := r.Uint(), r.Uint()
+	if filled > short || next >= short {
+		r.Fail("%d values and place %d of a window cannot be", filled, next)
+		return
+	}
+	w.filled, w.next = uint8(filled), uint8(next)
+	w.sum, w.climb = number(r), number(r)
+	for i := range w.values {
+		numbers(r, &w.values[i])
+	}
+}
+
+func (l *blocks) append(b []byte) []byte {
+	b = codec.AppendUint(codec.AppendUint(b, uint64(len(l.list))), uint64(l.current))
+	b = codec.AppendUint(codec.AppendInt(b, l.began), uint64(l.values))
+	b = codec.AppendUint(b, uint64(l.held))
+	for i := range l.list {
+		for v := range l.list[i] {
+			b = l.list[i][v].append(b)
+		}
+	}
+	return b
+}
+
+func (l *blocks) read(r *codec.Reader) {
+	n, current := r.Uint(), r.Uint()
+	l.began, l.values = r.Int(), count(r)
+	held := r.Uint()
+	if n < 1 || n > mostBlocks || current >= n || held >= short {
+		r.Fail("%d blocks, the %dth with %d held values, cannot be", n, current, held)
+		return
+	}
+	l.list, l.current, l.held = make([]block, n), uint8(current), uint8(held)
+	for i := range l.list {
+		for v := range l.list[i] {
+			l.list[i][v].read(r)
+		}
+	}
+}
+
+// Bounds of no values, and of one, are infinite.
 func (b *bounds) append(to []byte) []byte {
 	if to = codec.AppendBool(to, *b == none); *b == none {
 		return to
 	}
-	return floats(floats(to, b.top[:]), b.bottom[:])
+	return floats(to, b.top[0], b.top[1], b.bottom[0], b.bottom[1])
 }
 
 func (b *bounds) read(r *codec.Reader) {
-	if !r.Bool() {
-		numbers(r, b.top[:])
-		numbers(r, b.bottom[:])
+	*b = none
+	if r.Bool() {
+		return
+	}
+	for _, v := range [...]*float32{&b.top[0], &b.top[1], &b.bottom[0], &b.bottom[1]} {
+		if *v = r.Float32(); *v != *v {
+			r.Fail("a bound of NaN cannot be")
+		}
 	}
 }
 
 func (h *hours) append(b []byte) []byte {
-	b = codec.AppendUint(b, uint64(h.count))
+	began := h.week != nil || h.number != nowhere
+	if b = codec.AppendBool(b, began); !began {
+		return b
+	}
+	w := newWeek()
+	if h.week != nil {
+		*w = *h.week
+	}
+	h.put(w)
 	b = codec.AppendInt(codec.AppendInt(b, h.since), h.generation)
-	b = floats(b, []float32{h.error, h.plain})
-	for _, mean := range h.mean {
+	for _, mean := range w.mean {
 		known := mean == mean
 		if b = codec.AppendBool(b, known); known {
 			b = codec.AppendFloat32(b, mean)
 		}
 	}
-	for g := range h.low {
-		for i := range h.low[g] {
-			known := h.low[g][i] <= h.high[g][i]
+	for g := range w.low {
+		for i, low := range w.low[g] {
+			known := low <= w.high[g][i]
 			if b = codec.AppendBool(b, known); known {
-				b = codec.AppendFloat32(codec.AppendFloat32(b, h.low[g][i]), h.high[g][i])
+				b = floats(b, low, w.high[g][i])
 			}
 		}
 	}
@@ -174,18 +211,20 @@ func (h *hours) append(b []byte) []byte {
 }
 
 func (h *hours) read(r *codec.Reader) {
-	h.count = count(r)
+	if !r.Bool() {
+		return
+	}
+	h.week = newWeek()
 	h.since, h.generation = r.Int(), r.Int()
-	h.error, h.plain = number32(r), number32(r)
-	for i := range h.mean {
+	for i := range h.week.mean {
 		if r.Bool() {
-			h.mean[i] = number32(r)
+			numbers(r, &h.week.mean[i])
 		}
 	}
-	for g := range h.low {
-		for i := range h.low[g] {
+	for g := range h.week.low {
+		for i := range h.week.low[g] {
 			if r.Bool() {
-				h.low[g][i], h.high[g][i] = number32(r), number32(r)
+				numbers(r, &h.week.low[g][i], &h.week.high[g][i])
 			}
 		}
 	}
@@ -193,38 +232,29 @@ func (h *hours) read(r *codec.Reader) {
 
 func (f *flat) append(b []byte) []byte {
 	b = codec.AppendInt(codec.AppendUint(b, uint64(f.run)), f.since)
-	return codec.AppendBool(floats(b, []float32{f.longest, f.moves}), f.told)
+	return codec.AppendBool(floats(b, f.longest, f.moves), f.told)
 }
 
 func (f *flat) read(r *codec.Reader) {
 	f.run, f.since = count(r), r.Int()
-	f.longest, f.moves = number32(r), number32(r)
+	numbers(r, &f.longest, &f.moves)
 	f.told = r.Bool()
 }
 
-func floats(b []byte, list []float32) []byte {
+func floats(b []byte, list ...float32) []byte {
 	for _, v := range list {
 		b = codec.AppendFloat32(b, v)
 	}
 	return b
 }
 
-// numbers reads floats, which may be infinite: the second of bounds that have seen
-// one value.
-func numbers(r *codec.Reader, list []float32) {
-	for i := range list {
-		if list[i] = r.Float32(); list[i] != list[i] {
-			r.Fail("a value of NaN cannot be")
+// numbers reads floats that must be finite.
+func numbers(r *codec.Reader, list ...*float32) {
+	for _, to := range list {
+		if *to = r.Float32(); !(abs(*to) < inf) {
+			r.Fail("a value of %v cannot be", *to)
 		}
 	}
-}
-
-func number32(r *codec.Reader) float32 {
-	v := r.Float32()
-	if v != v || v == inf || v == -inf {
-		r.Fail("a value of %v cannot be", v)
-	}
-	return v
 }
 
 func number(r *codec.Reader) float64 {

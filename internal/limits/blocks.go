@@ -1,0 +1,81 @@
+package limits
+
+const (
+	// mostBlocks are remembered by their extremes.
+	mostBlocks = 8
+
+	// blockValues and blockTime are how much a block holds at least: whichever is
+	// more. So the limits reach back over eight days, or 4,000 values.
+	blockValues = 500
+	blockTime   = 23 * hour
+)
+
+// own is how many views have extremes of their own.
+const own = 4
+
+// block is what each of them has seen in some days or values.
+type block [own]bounds
+
+var empty = block{none, none, none, none}
+
+// blocks are what the views have seen lately, but for the newest values.
+type blocks struct {
+	list    []block // up to mostBlocks; a young metric has few
+	past    block   // all but the current one together
+	began   int64   // time of the first value of the current one
+	values  uint32  // in the current one
+	current uint8
+	held    uint8 // newest values, which are in no block yet
+}
+
+// hold counts a value that the views have learned. When it is time to, it takes the
+// newest values into the current block, and sets the limits of the views by all blocks:
+// to the second largest and the second smallest value, so that one odd value in eight
+// days changes nothing.
+func (b *blocks) hold(at int64, views [own]*extremes) {
+	if b.held++; b.held < short {
+		return
+	}
+	current := &b.list[b.current]
+	for i, e := range views {
+		current[i].include(&e.newest)
+		e.newest = none
+	}
+	b.values += uint32(b.held)
+	b.held = 0
+	if b.values >= blockValues && at-b.began >= blockTime {
+		b.turn(at)
+	}
+	b.limit(views)
+}
+
+// turn begins another block, in the place of the oldest if there are enough.
+func (b *blocks) turn(at int64) {
+	b.values, b.began = 0, at
+	if len(b.list) < mostBlocks {
+		b.list = append(b.list, empty)
+		b.current = uint8(len(b.list) - 1)
+	} else {
+		b.current = (b.current + 1) % mostBlocks
+		b.list[b.current] = empty
+	}
+	b.sum()
+}
+
+// sum finds out what is past.
+func (b *blocks) sum() {
+	b.past = empty
+	for i := range b.list {
+		if i != int(b.current) {
+			for v := range b.past {
+				b.past[v].include(&b.list[i][v])
+			}
+		}
+	}
+}
+
+func (b *blocks) limit(views [own]*extremes) {
+	for i, e := range views {
+		e.limit(&b.list[b.current][i], &b.past[i])
+	}
+}
