@@ -38,6 +38,30 @@ func Slot(at int64) (hour24, place int) {
 // Number is how many hours a time is after the beginning of 1970.
 func Number(at int64) int64 { return floor(at, hour) }
 
+// Alike is how much of the time from one moment to a later one was on days of the kind
+// of the later one's: work days, or weekends.
+func Alike(from, to int64) int64 {
+	off := weekends(to) - weekends(from)
+	if _, place := Slot(to); place >= 24 {
+		return off
+	}
+	return to - from - off
+}
+
+// weekends is how much time of weekends has passed since the Sunday before 1970.
+func weekends(at int64) int64 {
+	days := floor(at, day)
+	today := at - days*day
+	weeks := floor(days+thursday, 7)
+	switch weekday := days + thursday - 7*weeks; weekday {
+	case sunday:
+		return 2*weeks*day + today
+	case saturday:
+		return (2*weeks+1)*day + today
+	}
+	return (2*weeks + 1) * day
+}
+
 // floor divides and rounds down, also before 1970.
 func floor(a, b int64) int64 {
 	q := a / b

@@ -30,6 +30,26 @@ func TestSlot(t *testing.T) {
 	f("1969-12-28 05:00:00", 5, 29)  // a Sunday
 }
 
+func TestAlike(t *testing.T) {
+	f := func(from, to string, want time.Duration) {
+		t.Helper()
+		a, err := time.Parse(time.DateTime, from)
+		require.NoError(t, err)
+		b, err := time.Parse(time.DateTime, to)
+		require.NoError(t, err)
+		assert.Equal(t, want, time.Duration(hourly.Alike(a.UnixMicro(), b.UnixMicro()))*time.Microsecond)
+	}
+
+	const day = 24 * time.Hour
+	f("2026-01-05 00:00:00", "2026-01-05 00:00:00", 0) // a Monday
+	f("2026-01-05 06:00:00", "2026-01-08 12:00:00", 3*day+6*time.Hour)
+	f("2026-01-05 06:00:00", "2026-01-10 00:00:00", 0)
+	f("2026-01-05 06:00:00", "2026-01-11 12:00:00", day+12*time.Hour)
+	f("2026-01-05 06:00:00", "2026-01-12 06:00:00", 5*day)
+	f("2026-01-10 18:00:00", "2026-01-24 06:00:00", 3*day+12*time.Hour)
+	f("1969-12-27 12:00:00", "1970-01-02 00:00:00", 4*day) // a Saturday and a Friday
+}
+
 var start = time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC).UnixMicro()
 
 const minute, hour = 60 * 1_000_000, 3600 * 1_000_000

@@ -43,8 +43,8 @@ type Config struct {
 
 // Thresholds for three sensitivities. Normal is somewhat above the best one on the
 // part of the Numenta Anomaly Benchmark with known causes and artificial streams,
-// which is 0.5: it gives up a tenth of that score for two thirds of the readings in
-// events on healthy rooms. High and Low are half and twice as much.
+// which is 0.4: it gives up an eighth of that score for fewer readings in events on
+// healthy rooms. High and Low are half and twice as much.
 const (
 	High   = 0.35
 	Normal = 0.7

@@ -79,7 +79,7 @@ func TestConfigValidate(t *testing.T) {
 }
 
 func TestAValuePastTheLimitsIsFoundOnce(t *testing.T) {
-	s, rng := learned(t, 2, flat)
+	s, rng := learned(t, 3, flat)
 	found := s.see(26)
 	require.Len(t, found, 1)
 	f := found[0]
@@ -213,11 +213,11 @@ func TestLittleIsSaidInTheFirstHours(t *testing.T) {
 	assert.Equal(t, 7+100, tally.Learning, "those before the metric is known, and a hundred")
 	s.at = start.Add(8 * time.Hour)
 	assert.Empty(t, s.see(25), "eight hours know nothing of the afternoon")
-	for i := range 480 {
+	for i := range 1440 {
 		s.at = start.Add(time.Duration(480+i) * time.Minute)
 		s.see(noise(rng))
 	}
-	assert.Len(t, s.see(60), 1, "but that is far off")
+	assert.Len(t, s.see(300), 1, "but that is far off")
 }
 
 func TestLateAndRepeatedValuesAreJudgedAndNotLearned(t *testing.T) {

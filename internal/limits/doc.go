@@ -14,13 +14,15 @@
 //   - Rest: the mean step between the last 24 values, for what trembles or freezes.
 //
 // Daily and Hour are used only while the hour of the day tells more about the value
-// than the level of all days does, and not in the first three days.
+// than the level of all days does, and not in the first three days. Daily also waits for
+// three days of the kind of the day: on the first weekend nobody knows what weekends are
+// like.
 //
 // # Limits
 //
 // The limits of a view are the second largest and second smallest of its last eight
 // blocks of values; a block has at least 500 values and at least 23 hours. The newest
-// values, up to 24, are not in a block yet, so that what creeps does not take its
+// values, up to 23, are not in a block yet, so that what creeps does not take its
 // limits along. A metric is compared with its own extremes and not with multiples of a standard
 // deviation, which metrics with heavy tails exceed all the time.
 //
@@ -60,8 +62,9 @@
 //
 // # Memory
 //
-// A metric is kept from its eighth value on. Then it takes the same room for ever, 1.5
-// KB: what is remembered are distances from its first value, in single precision.
+// A metric is kept from its eighth value on. Then it takes 0.6 KB, from its second hour
+// on 0.6 KB more, and 1.6 KB after eight days: what is remembered are distances from its
+// first value, in single precision.
 //
 // # Sources
 //

@@ -21,8 +21,9 @@ const (
 	// than that from one level for all day, for the hours to be used.
 	helpful = 0.8
 
-	// The hours are used when they have been learned for regular. Then they count by
-	// how far the time is from untrusted to trusted.
+	// The hours are used when they have been learned for regular, and their means when
+	// that much of it was on days of the same kind: work days, or weekends. Then they
+	// count by how far that time is from untrusted to trusted.
 	regular   = 3 * day
 	untrusted = 2 * day
 	trusted   = 7 * day
@@ -44,7 +45,10 @@ type hours struct {
 	generation int64 // and of the first one of the current generation
 	number     int64 // of the hour that is at hand, since 1970, or nowhere
 	learned    bool  // something about it that is not in the week
-	trust      float32
+
+	// How much the extremes of hours count, and the mean of this one, which is known for
+	// days of its kind only.
+	trust, trustMean float32
 
 	mean        float32 // NaN if nothing is known of it
 	low, high   float32 // extremes in this generation
@@ -101,10 +105,16 @@ func (h *hours) turn(number int64, late bool) {
 		h.fetch(number)
 	}
 	h.number = number
-	h.trust = 0
-	if known := begin - h.since; known >= regular {
-		h.trust = min(float32(known-untrusted)/(trusted-untrusted), 1)
+	h.trust = trust(begin - h.since)
+	h.trustMean = trust(hourly.Alike(h.since, begin))
+}
+
+// trust is how much counts what was learned for some time.
+func trust(known int64) float32 {
+	if known < regular {
+		return 0
 	}
+	return min(float32(known-untrusted)/(trusted-untrusted), 1)
 }
 
 // keep writes the hour that is at hand into the week.
@@ -125,14 +135,11 @@ func (h *hours) put(w *week) {
 	}
 }
 
-// fetch reads an hour from the week. One of the weekend that is new is expected to be
-// as on work days, and the reverse.
+// fetch reads an hour from the week.
 func (h *hours) fetch(number int64) {
 	w := h.week
 	hour24, place := hourly.Slot(number * hour)
-	if h.mean = w.mean[place]; h.mean != h.mean {
-		h.mean = w.mean[(place+24)%hourly.Places]
-	}
+	h.mean = w.mean[place]
 	h.low, h.high = w.low[0][hour24], w.high[0][hour24]
 	h.bottom, h.top = inf, -inf
 	for g := range w.low {

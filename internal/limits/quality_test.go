@@ -115,34 +115,36 @@ func TestRealRoomIsQuiet(t *testing.T) {
 	}
 }
 
-// Five days of healthy simulated buildings, the first day as well as the last.
+// Ten days of healthy simulated buildings, each of them after the first three, also the
+// first weekend and the first work day after it.
 func TestHealthyBuildingsAreQuiet(t *testing.T) {
-	for _, interval := range []time.Duration{10 * time.Second, time.Minute, 5 * time.Minute} {
-		const days = 5
+	for _, interval := range []time.Duration{time.Minute, 5 * time.Minute} {
+		const days = 10
 		s, err := simulate.New(simulate.Config{
-			Seed: 2, Buildings: 1, Floors: 2, RoomsPerFloor: 6, Location: time.UTC,
+			Seed: 2, Buildings: 2, Floors: 3, RoomsPerFloor: 6, Location: time.UTC,
 			Start: start, End: start.AddDate(0, 0, days), Interval: interval,
 		})
 		require.NoError(t, err)
 		d := limits.New(limits.Config{Metrics: reading.MetricNames(), Threshold: limits.Normal, Least: least(reading.MetricNames())})
 		var e simulate.Event
-		var all, reported [days]int
+		var all, alert, reported [days]int
 		scores := make([]limits.Score, reading.NumMetrics)
 		for s.Next(&e) {
 			found, _ := d.Observe([]byte(e.Reading.SensorID), e.Reading.Time, e.Reading.Values[:], scores, nil)
 			day := int(e.Reading.Time.Sub(start) / (24 * time.Hour))
 			all[day]++
+			if len(found) > 0 {
+				alert[day]++
+			}
 			if len(reports(found)) > 0 {
 				reported[day]++
 			}
 		}
-		total, sum := 0, 0
-		for day := range days {
-			total, sum = total+all[day], sum+reported[day]
+		t.Logf("every %s: reported on each day %v, in events %v, of %d", interval, reported, alert, all[0])
+		for day := 3; day < days; day++ {
+			assert.LessOrEqual(t, float64(reported[day]), 0.001*float64(all[day]), "every %s, day %d", interval, day+1)
+			assert.LessOrEqual(t, float64(alert[day]), 0.002*float64(all[day]), "every %s, day %d", interval, day+1)
 		}
-		t.Logf("every %s: reported on each day %v of %d", interval, reported, all[0])
-		// Less than one reading of a sensor a day at intervals of five minutes.
-		assert.LessOrEqual(t, float64(sum), max(0.001*float64(total), 12*days), interval)
 	}
 }
 
@@ -174,7 +176,7 @@ func TestFaultsAreFound(t *testing.T) {
 	}{
 		{name: "limits", of: func(j judged) []float64 { return j.past }},
 		{name: "stuck", of: func(j judged) []float64 { return j.stuck }},
-		{name: "both, the larger", of: func(j judged) []float64 { return j.row }, la: 0.55, lb: 0.3},
+		{name: "both, the larger", of: func(j judged) []float64 { return j.row }, la: 0.52, lb: 0.3},
 		{name: "both, calibrated", of: func(j judged) []float64 { return evaluate.Combine(j.past, j.stuck) }},
 	}
 	all := feeds(t)

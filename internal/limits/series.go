@@ -16,7 +16,7 @@ const (
 	// provingTime is how long a sensor must be known for its limits to count in full.
 	// Before, they count by the square of the share: what was not seen in half a day
 	// may come every afternoon.
-	provingTime = 2 * day
+	provingTime = 3 * day
 
 	// gapFactor is how many usual intervals are a gap.
 	gapFactor = 10
@@ -180,8 +180,8 @@ func (s *series) observe(at int64, number int64, value, least float64, late bool
 // byHour judges a value by what is usual at this hour.
 func (s *series) byHour(j *judgement, v, off float32, least float64) {
 	h := &s.hours
-	if s.daily.outside(off) {
-		j.consider(s.daily.by(Daily, float64(h.trust), max(least, dailyShare*s.daily.width()), off, h.mean))
+	if h.trustMean > 0 && s.daily.outside(off) {
+		j.consider(s.daily.by(Daily, float64(h.trustMean), max(least, dailyShare*s.daily.width()), off, h.mean))
 	}
 	if (v > h.top || v < h.bottom) && h.bottom <= h.top {
 		score := past(float64(v), float64(h.bottom), float64(h.top), max(s.level.scale(), least))

@@ -88,28 +88,29 @@ func BenchmarkRestore(b *testing.B) {
 	}
 }
 
-// The figures that the documentation gives: of sensors that have said enough to be
-// known, and of those that have not.
+// The figures that the documentation gives: of sensors that have not said enough to be
+// known, that have, and that were known for hours and for weeks.
 func TestMemory(t *testing.T) {
 	for _, test := range []struct {
 		readings int
+		interval time.Duration
 		most     float64
-	}{{10, 8800}, {7, 300}} {
-		const sensors = 1000
+	}{{7, time.Minute, 300}, {50, time.Minute, 3500}, {300, time.Minute, 6500}, {4500, 5 * time.Minute, 8800}} {
+		const sensors = 100
 		values, scores := make([]float64, len(metrics)), make([]limits.Score, len(metrics))
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)
 		d := limits.New(limits.Config{Metrics: metrics, Threshold: limits.Normal})
-		for minute := range test.readings {
+		for n := range test.readings {
 			for i := range sensors {
-				d.Observe([]byte("sensor-"+strconv.Itoa(i)), start.Add(time.Duration(minute)*time.Minute), values, scores, nil)
+				d.Observe([]byte("sensor-"+strconv.Itoa(i)), start.Add(time.Duration(n)*test.interval), values, scores, nil)
 			}
 		}
 		runtime.GC()
 		runtime.ReadMemStats(&after)
 		each := float64(after.HeapAlloc-before.HeapAlloc) / sensors
-		t.Logf("%.1f KB for a sensor of %d metrics with %d readings", each/1000, len(metrics), test.readings)
+		t.Logf("%.1f KB for a sensor of %d metrics with %d readings, one every %s", each/1000, len(metrics), test.readings, test.interval)
 		assert.Less(t, each, test.most)
 		runtime.KeepAlive(d)
 	}

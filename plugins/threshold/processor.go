@@ -58,7 +58,7 @@ After an anomaly, the metric is reported again when its score, before it is brou
 
 == What is learned
 
-A value far past its limits is learned as if it lay nearer, so that a short fault does not become usual; a lasting change is usual within hours. 100 values must have been seen before any is judged. In the first two days of a sensor little is reported, since what was not seen in half a day may come every afternoon; the hour of the day is used from the third day on, and only for metrics that repeat every day.
+A value far past its limits is learned as if it lay nearer, so that a short fault does not become usual; a lasting change is usual within hours. 100 values must have been seen before any is judged. In the first three days of a sensor little is reported, since what was not seen in half a day may come every afternoon; the hour of the day is used from the fourth day on, its mean from the fourth work day or day of a weekend on, and only for metrics that repeat every day.
 
 Time is the time of the readings. A reading that is late or repeats a time is judged and not learned. After a gap of more than ten usual intervals the short averages start anew. An absent metric is skipped.
 
