@@ -116,7 +116,7 @@ func runUntil(t *testing.T, conf demo.Config, out *output, sql string, meanwhile
 	done := make(chan struct{})
 	go func() { defer close(done); err = demo.Run(ctx, conf) }()
 	t.Cleanup(func() { cancel(); <-done }) // a test that fails leaves no server behind either
-	require.Eventually(t, func() bool { return ask[bool](t.Context(), conf.Dir, sql) }, 40*time.Second, 50*time.Millisecond, out)
+	require.Eventually(t, func() bool { return ask[bool](t.Context(), conf.Dir, sql) }, 3*time.Minute, 50*time.Millisecond, out)
 	meanwhile()
 	cancel()
 	<-done
@@ -215,7 +215,7 @@ func TestDemoGoesOnWhereItStopped(t *testing.T) {
 	child.Env = append(os.Environ(), childEnv+"="+dir)
 	child.Stdout, child.Stderr = os.Stderr, os.Stderr
 	require.NoError(t, child.Start())
-	require.Eventually(t, func() bool { return ask[int](t.Context(), dir, countReadings) > 100 }, 30*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return ask[int](t.Context(), dir, countReadings) > 100 }, 3*time.Minute, 20*time.Millisecond)
 
 	err := demo.Run(t.Context(), config(dir, &output{}))
 	require.EqualError(t, err, "another demo is running in "+dir+": stop it, or choose another directory with --dir")
@@ -253,7 +253,7 @@ func TestServersOfTheUser(t *testing.T) {
 	conf.DSN, conf.Brokers = dsn, cluster.ListenAddrs()
 	conf.Size = func() (int, int) { return 100, 30 }
 	runUntil(t, conf, &out, "SELECT count(*) > 0 FROM sensor_readings", func() {
-		require.Eventually(t, func() bool { return strings.Contains(out.String(), "Building A  Floor 1") }, 30*time.Second, 50*time.Millisecond, &out)
+		require.Eventually(t, func() bool { return strings.Contains(out.String(), "Building A  Floor 1") }, 3*time.Minute, 50*time.Millisecond, &out)
 	})
 
 	require.NoDirExists(t, filepath.Join(conf.Dir, "postgres"))
