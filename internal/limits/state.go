@@ -134,30 +134,30 @@ func (w *window) read(r *codec.Reader) {
 	}
 }
 
-func (l *blocks) append(b []byte) []byte {
-	b = codec.AppendUint(codec.AppendUint(b, uint64(len(l.list))), uint64(l.current))
-	b = codec.AppendUint(codec.AppendInt(b, l.began), uint64(l.values))
-	b = codec.AppendUint(b, uint64(l.held))
-	for i := range l.list {
-		for v := range l.list[i] {
-			b = l.list[i][v].append(b)
+func (b *blocks) append(to []byte) []byte {
+	to = codec.AppendUint(codec.AppendUint(to, uint64(len(b.list))), uint64(b.current))
+	to = codec.AppendUint(codec.AppendInt(to, b.began), uint64(b.values))
+	to = codec.AppendUint(to, uint64(b.held))
+	for i := range b.list {
+		for v := range b.list[i] {
+			to = b.list[i][v].append(to)
 		}
 	}
-	return b
+	return to
 }
 
-func (l *blocks) read(r *codec.Reader) {
+func (b *blocks) read(r *codec.Reader) {
 	n, current := r.Uint(), r.Uint()
-	l.began, l.values = r.Int(), count(r)
+	b.began, b.values = r.Int(), count(r)
 	held := r.Uint()
 	if n < 1 || n > mostBlocks || current >= n || held >= short {
 		r.Fail("%d blocks, the %dth with %d held values, cannot be", n, current, held)
 		return
 	}
-	l.list, l.current, l.held = make([]block, n), uint8(current), uint8(held)
-	for i := range l.list {
-		for v := range l.list[i] {
-			l.list[i][v].read(r)
+	b.list, b.current, b.held = make([]block, n), uint8(current), uint8(held)
+	for i := range b.list {
+		for v := range b.list[i] {
+			b.list[i][v].read(r)
 		}
 	}
 }
