@@ -45,7 +45,7 @@ func sensorSeries(id uint32, title, unit, column, rollup string) *timeseries.Pan
 // findings are the readings of the chosen sensor that were reported.
 func findings() *table.PanelBuilder {
 	return rows(panelFindings, "Findings",
-		"The readings of this sensor that detectors reported, with what they expected. A value far outside what was expected is reported with a score near 1.",
+		"The readings of this sensor that detectors reported, with what they expected. The severity says how far a value is outside of that; the score, how rare that is: 0.5 is once in a thousand readings, 0.67 once in a million.",
 		`SELECT a.{time} AS "Time", a.severity AS "Severity", a.detector AS "Detector", replace(a.anomaly_type, '_', ' ') AS "What", a.metric AS "Metric", a.anomaly_score AS "Score",
 	a.value AS "Value", a.expected_low AS "Expected from", a.expected_high AS "to", a.explanation AS "Why"
 FROM {anomalies} a WHERE a.{sensor} = ${sensor:sqlstring} AND $__timeFilter(a.{time}) AND a.severity = `+anyOf(varSeverity)+` AND a.detector = `+anyOf(varDetector)+`

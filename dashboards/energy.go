@@ -9,7 +9,7 @@ func Energy() (dashboard.Dashboard, error) {
 	b.up("Portfolio", PortfolioUID)
 	b.variables(append(s.variables(), shared(varInterval, varLimit, varOpens, varCloses, varTimezone)...)...)
 	b.builder.Time("now-7d", "now")
-	b.annotate("Energy anomalies", "red", true, s, "e.metric = '{energy}' AND e.anomaly_score >= 0.9")
+	b.annotate("Energy anomalies", "red", true, s, "e.metric = '{energy}' AND "+markWorst)
 
 	b.line(5, tile{24, energyTiles(s)})
 	b.line(10, tile{14, load(s)}, tile{10, loadProfile(s)})

@@ -30,12 +30,12 @@ var statusGlyphs = glyphs(
 
 func eventTiles(s scope) *stat.PanelBuilder {
 	return tiles(panelEventTiles, "Anomalies in this range",
-		"An event is what one detector found on one sensor, from its first reading to its last. High: scores above 0.7. Many events of few rooms are faults there; a few of many rooms have a common cause.",
-		`SELECT count(*) AS "Events", count(*) FILTER (WHERE e.open) AS "Open now", count(*) FILTER (WHERE e.anomaly_score > 0.7) AS "High (over 0.7)",
+		"An event is what one detector found on one sensor, from its first reading to its last. Many events of few rooms are faults there; a few of many rooms have a common cause.",
+		`SELECT count(*) AS "Events", count(*) FILTER (WHERE e.open) AS "Open now", count(*) FILTER (WHERE e.severity IN ('high', 'critical')) AS "High or critical",
 	count(DISTINCT e.{room}) AS "Rooms affected", coalesce(sum(e.readings), 0) AS "Readings"
 FROM {events} e WHERE `+s.found("e")).
 		OverrideByName("Open now", some("orange")).
-		OverrideByName("High (over 0.7)", some("red"))
+		OverrideByName("High or critical", some("red"))
 }
 
 // eventColumns are what tables of events show, and after it what their links need.
@@ -66,7 +66,7 @@ func openEvents(s scope) *table.PanelBuilder {
 		"What is wrong now: events whose sensor has not been normal again for half an hour. Empty is good. Click on what happened to see it, or on a place to go there.",
 		`SELECT `+eventColumns+`
 FROM {events} e WHERE `+s.found("e")+` AND e.open
-ORDER BY e.anomaly_score DESC, e.started_at DESC LIMIT ${limit:raw}`).NoValue("● nothing is wrong")
+ORDER BY `+worstFirst+`, e.started_at DESC LIMIT ${limit:raw}`).NoValue("● nothing is wrong")
 }
 
 func recentEvents(s scope) *table.PanelBuilder {
@@ -122,24 +122,27 @@ GROUP BY number, day ORDER BY number`).
 		OverrideByRegexp(`^\d\d$`, heated("continuous-blues"))
 }
 
+// worstFirst orders events by how much is wrong, and then by how rare that is.
+const worstFirst = `array_position(ARRAY['critical', 'high', 'medium', 'low'], e.severity), e.anomaly_score DESC`
+
 // annotated marks events on all panels with a time axis, as long as they lasted: those
-// from a score on, and on request the others.
-func (b *board) annotated(s scope, score float64) {
-	b.annotate("Anomalies", "red", true, s, fmt.Sprintf("e.anomaly_score >= %g", score))
-	b.annotate("Lesser anomalies", "orange", false, s, fmt.Sprintf("e.anomaly_score < %g", score))
+// that are marked, and on request the others.
+func (b *board) annotated(s scope, marked string) {
+	b.annotate("Anomalies", "red", true, s, marked)
+	b.annotate("Lesser anomalies", "orange", false, s, "NOT "+marked)
 }
 
-// Scores from which events are marked: where there are many, only the worst.
+// Events that are marked: where there are many, only the worst.
 const (
-	markWorst = 0.9
-	markHigh  = 0.7
+	markWorst = "(e.severity = 'critical')"
+	markHigh  = "(e.severity IN ('critical', 'high'))"
 )
 
 func (b *board) annotate(name, color string, on bool, s scope, which string) {
 	sql := schema.SQL(`SELECT e.started_at AS "time", e.last_at AS timeend, concat_ws(': ', e.{room}, e.explanation) AS text,
 	concat_ws(',', e.severity, replace(e.anomaly_type, '_', ' ')) AS tags
 FROM {events} e WHERE ` + s.found("e") + ` AND ` + which + `
-ORDER BY e.anomaly_score DESC LIMIT 50`)
+ORDER BY ` + worstFirst + ` LIMIT 50`)
 	b.builder.Annotation(dashboard.NewAnnotationQueryBuilder().Name(name).
 		Datasource(pgquery.Datasource()).Enable(on).Hide(false).IconColor(color).
 		Target(pgquery.Table(sql).Named("Anno")))

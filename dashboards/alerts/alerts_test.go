@@ -237,7 +237,7 @@ func TestQueries(t *testing.T) {
 	// They say nothing of energy, so as not to add to the load.
 	bad := read("102", now.Add(-time.Minute), 1800, 12, math.NaN())
 	finding := &anomaly.Anomaly{
-		Reading: bad, Detector: "threshold", Type: "co2_too_high", Metric: "co2", Score: 0.95,
+		Reading: bad, Detector: "threshold", Type: "co2_too_high", Metric: "co2", Severity: anomaly.Critical, Score: 0.95,
 		Value: 1800, Low: math.NaN(), High: 1000, Explanation: "CO₂ is too high.",
 	}
 	letters := make([]store.DeadLetter, 10)

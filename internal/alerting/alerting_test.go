@@ -50,7 +50,7 @@ func write(t testing.TB, s *store.Store, sensor string, when time.Time, score fl
 	r := &reading.Reading{SensorID: sensor, Building: "HQ", Time: when.UTC().Truncate(time.Microsecond)}
 	b := &store.Batch{Readings: []*reading.Reading{r}}
 	if score > 0 {
-		b.Anomalies = []*anomaly.Anomaly{{Reading: r, Detector: "threshold", Type: "co2_too_high", Metric: "co2", Score: score, Value: 1500, Explanation: "CO₂ is too high."}}
+		b.Anomalies = []*anomaly.Anomaly{{Reading: r, Detector: "threshold", Type: "co2_too_high", Metric: "co2", Severity: anomaly.SeverityOf(score), Score: score, Value: 1500, Explanation: "CO₂ is too high."}}
 	}
 	_, err := s.Write(t.Context(), b)
 	require.NoError(t, err)

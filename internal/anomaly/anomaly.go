@@ -20,7 +20,16 @@ type Anomaly struct {
 	Type     string // kind of finding, such as "temperature_too_high"
 	Metric   string // the metric at fault, or MultipleMetrics
 
-	Score       float64 // 0 to 1, larger is more unusual
+	// Strength is how much is wrong, from 0 to 1 by a measure of the detector: how far
+	// past a limit, or how often a value repeated. Severity is derived from it.
+	// It is known to the detector only: what travelled or was stored has the severity.
+	Strength float64
+	Severity Severity // by [SeverityOf]
+
+	// Score is how rare it is that the detector says as much of a reading, from 0 to 1
+	// by calibrate.Score, whatever the detector: 0.5 is once in a thousand readings.
+	Score float64
+
 	Value       float64 // of the metric; NaN when there is no single metric
 	Low, High   float64 // expected range; NaN where it is open or unknown
 	Explanation string  // one sentence
@@ -49,10 +58,10 @@ func (a *Anomaly) Subject() string {
 	return a.Metric
 }
 
-// Severity is a coarse scale of scores for people and alert rules.
+// Severity is a coarse scale of how much is wrong, for people and alert rules.
 type Severity string
 
-// The severities, from scores below 0.5, 0.7, 0.9 and above.
+// The severities, of strengths below 0.5, 0.7, 0.9 and above.
 const (
 	Low      Severity = "low"
 	Medium   Severity = "medium"
@@ -66,14 +75,14 @@ var Severities = []Severity{Low, Medium, High, Critical}
 // Rank orders severities: 1 for the mildest, 0 for what is none.
 func (s Severity) Rank() int { return slices.Index(Severities, s) + 1 }
 
-// Severity derives the severity from the score.
-func (a *Anomaly) Severity() Severity {
+// SeverityOf is the severity of a strength.
+func SeverityOf(strength float64) Severity {
 	switch {
-	case a.Score < 0.5:
+	case strength < 0.5:
 		return Low
-	case a.Score < 0.7:
+	case strength < 0.7:
 		return Medium
-	case a.Score < 0.9:
+	case strength < 0.9:
 		return High
 	}
 	return Critical
@@ -111,7 +120,7 @@ func (a *Anomaly) MarshalJSON() ([]byte, error) {
 	return json.Marshal(row{
 		SensorID: r.SensorID, RoomID: r.RoomID, Building: r.Building, Floor: r.Floor, RoomType: r.RoomType,
 		Timestamp: r.Time, Detector: a.Detector, Type: a.Type, Metric: a.Metric,
-		Score: &a.Score, Severity: a.Severity(), Value: optional(a.Value), Low: optional(a.Low), High: optional(a.High),
+		Score: &a.Score, Severity: a.Severity, Value: optional(a.Value), Low: optional(a.Low), High: optional(a.High),
 		Explanation: a.Explanation,
 		Temperature: optional(r.Values[reading.Temperature]), Humidity: optional(r.Values[reading.Humidity]),
 		CO2: optional(r.Values[reading.CO2]), Occupancy: optional(r.Values[reading.Occupancy]),
@@ -120,7 +129,7 @@ func (a *Anomaly) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote, for anomalies that travelled
-// through Kafka or a file.
+// through Kafka or a file. A severity that is missing is that of the score.
 func (a *Anomaly) UnmarshalJSON(data []byte) error {
 	var w row
 	if err := json.Unmarshal(data, &w); err != nil {
@@ -135,12 +144,18 @@ func (a *Anomaly) UnmarshalJSON(data []byte) error {
 		return fmt.Errorf("decoding anomaly of sensor %q: detector, metric and anomaly_type are needed", w.SensorID)
 	case w.Score == nil || *w.Score < 0 || *w.Score > 1:
 		return fmt.Errorf("decoding anomaly of sensor %q: anomaly_score is missing or not within 0 to 1", w.SensorID)
+	case w.Severity != "" && w.Severity.Rank() == 0:
+		return fmt.Errorf("decoding anomaly of sensor %q: unknown severity %q, want one of %v", w.SensorID, w.Severity, Severities)
+	}
+	if w.Severity == "" { // of somebody who has one measure for both
+		w.Severity = SeverityOf(*w.Score)
 	}
 	if w.Silence != nil {
 		if len(w.Silence.Sensors) == 0 {
 			return fmt.Errorf("decoding anomaly of sensor %q: silence names no sensors", w.SensorID)
 		}
 		*a = *NewSilence(w.Detector, w.Silence)
+		a.Score = *w.Score
 		return nil
 	}
 	*a = Anomaly{
@@ -152,7 +167,7 @@ func (a *Anomaly) UnmarshalJSON(data []byte) error {
 				reading.CO2: orNaN(w.CO2), reading.Occupancy: orNaN(w.Occupancy), reading.Energy: orNaN(w.Energy),
 			},
 		},
-		Detector: w.Detector, Type: w.Type, Metric: w.Metric, Score: *w.Score,
+		Detector: w.Detector, Type: w.Type, Metric: w.Metric, Severity: w.Severity, Score: *w.Score,
 		Value: orNaN(w.Value), Low: orNaN(w.Low), High: orNaN(w.High), Explanation: w.Explanation,
 	}
 	return nil

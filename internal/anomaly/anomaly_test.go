@@ -17,7 +17,7 @@ func warm() *anomaly.Anomaly {
 	r.Values[reading.Temperature] = 31.4
 	return &anomaly.Anomaly{
 		Reading: r, Detector: "threshold", Type: "temperature_too_high", Metric: "temperature",
-		Score: 0.8, Value: 31.4, Low: math.NaN(), High: 24.6, Explanation: "Temperature 31.4 °C is above the usual 24.6 °C.",
+		Severity: anomaly.Critical, Score: 0.8, Value: 31.4, Low: math.NaN(), High: 24.6, Explanation: "Temperature 31.4 °C is above the usual 24.6 °C.",
 	}
 }
 
@@ -25,7 +25,7 @@ func TestJSONNamesTheColumnsAndComesBack(t *testing.T) {
 	encoded, err := json.Marshal(warm())
 	require.NoError(t, err)
 	require.JSONEq(t, `{"sensor_id":"s","room_id":"r","building":"A","floor":"1","room_type":"Office","timestamp":"2026-01-05T09:30:00Z",
-		"detector":"threshold","anomaly_type":"temperature_too_high","metric":"temperature","anomaly_score":0.8,"severity":"high",
+		"detector":"threshold","anomaly_type":"temperature_too_high","metric":"temperature","anomaly_score":0.8,"severity":"critical",
 		"value":31.4,"expected_high":24.6,"explanation":"Temperature 31.4 °C is above the usual 24.6 °C.","temperature":31.4}`, string(encoded))
 	var back anomaly.Anomaly
 	require.NoError(t, json.Unmarshal(encoded, &back))
@@ -44,10 +44,19 @@ func TestUnmarshalRefuses(t *testing.T) {
 	f(`{"sensor_id":"s"}`, "timestamp is missing")
 	f(`{"sensor_id":"s","timestamp":"2026-01-05T09:30:00Z"}`, "detector, metric and anomaly_type are needed")
 	f(`{"sensor_id":"s","timestamp":"2026-01-05T09:30:00Z","detector":"d","metric":"m","anomaly_type":"t","anomaly_score":2}`, "not within 0 to 1")
+	f(`{"sensor_id":"s","timestamp":"2026-01-05T09:30:00Z","detector":"d","metric":"m","anomaly_type":"t","anomaly_score":0.5,"severity":"bad"}`,
+		`unknown severity "bad", want one of [low medium high critical]`)
 }
 
 func TestSeverity(t *testing.T) {
-	for score, want := range map[float64]anomaly.Severity{0: anomaly.Low, 0.5: anomaly.Medium, 0.7: anomaly.High, 0.9: anomaly.Critical, 1: anomaly.Critical} {
-		require.Equal(t, want, (&anomaly.Anomaly{Score: score}).Severity())
+	for strength, want := range map[float64]anomaly.Severity{0: anomaly.Low, 0.5: anomaly.Medium, 0.7: anomaly.High, 0.9: anomaly.Critical, 1: anomaly.Critical} {
+		require.Equal(t, want, anomaly.SeverityOf(strength))
 	}
+}
+
+// Who sends anomalies of their own need not know severities.
+func TestAMissingSeverityIsThatOfTheScore(t *testing.T) {
+	var a anomaly.Anomaly
+	require.NoError(t, a.UnmarshalJSON([]byte(`{"sensor_id":"s","timestamp":"2026-01-05T09:30:00Z","detector":"d","metric":"m","anomaly_type":"t","anomaly_score":0.75}`)))
+	require.Equal(t, anomaly.High, a.Severity)
 }

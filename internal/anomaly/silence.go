@@ -67,7 +67,8 @@ const (
 const manySilent = 2
 
 // NewSilence returns the anomaly of a silence. Its reading is the last that one of
-// the sensors sent, without values, and says of their place what is true of all.
+// the sensors sent, without values, and says of their place what is true of all. It has
+// no score.
 func NewSilence(detector string, s *Silence) *Anomaly {
 	last := slices.MaxFunc(s.Sensors, func(a, b SilentSensor) int {
 		return cmp.Or(a.Last.Compare(b.Last), cmp.Compare(b.SensorID, a.SensorID))
@@ -86,9 +87,10 @@ func NewSilence(detector string, s *Silence) *Anomaly {
 			}
 		}
 	}
+	strength := StrengthBeyond(float64(len(s.Sensors)), manySilent)
 	a := &Anomaly{
 		Reading: r, Detector: detector, Type: SensorSilent, Metric: silenceOfOne,
-		Score: ScoreBeyond(float64(len(s.Sensors)), manySilent),
+		Strength: strength, Severity: SeverityOf(strength),
 		Value: math.NaN(), Low: math.NaN(), High: math.NaN(), Explanation: s.explain(), Silence: s,
 	}
 	if s.Together {

@@ -33,9 +33,10 @@ func TestSilence(t *testing.T) {
 		require.Equal(t, sensor, a.Reading.SensorID)
 		require.Equal(t, room, a.Reading.RoomID)
 		require.Equal(t, "HQ", a.Reading.Building)
-		require.Equal(t, severity, a.Severity())
+		require.Equal(t, severity, a.Severity)
 		require.Equal(t, explanation, a.Explanation)
 
+		a.Score = 0.6
 		encoded, err := json.Marshal(a)
 		require.NoError(t, err)
 		var back anomaly.Anomaly

@@ -54,7 +54,7 @@ func TestDriftIsReportedOnce(t *testing.T) {
 	assert.InDelta(t, 420, found.Usual, 15)
 	assert.InDelta(t, 425+35*8, found.Low, 15)
 	assert.Greater(t, found.Days, 5)
-	assert.Greater(t, found.Score, 0.8)
+	assert.Greater(t, found.Strength, 0.8)
 
 	// It is over when the sensor has been calibrated.
 	_, last, reports, _ = observed(t, d, 20, 5, func(int) float64 { return 0 })
@@ -149,7 +149,7 @@ func TestUseAtNightIsReportedOnce(t *testing.T) {
 	assert.Equal(t, 16, continued, "the rest of an hour and a half")
 	assert.False(t, use.Weekend)
 	assert.Equal(t, 11, use.Hours, "work days before")
-	assert.GreaterOrEqual(t, use.Score, 0.5)
+	assert.GreaterOrEqual(t, use.Strength, 0.5)
 
 	// The second night is as odd as the first.
 	night = night.AddDate(0, 0, 1)

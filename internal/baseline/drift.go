@@ -52,7 +52,7 @@ type Drift struct {
 	Low, High float64 // floors of the days that agree
 	Usual     float64 // floor before, or NaN
 	Days      int     // that it is the median of
-	Score     float64 // 0.5 at the tolerance, to 1
+	Strength  float64 // 0.5 at the tolerance, to 1
 	Continues bool    // it was reported before
 }
 
@@ -198,7 +198,7 @@ func (f *floors) drift(cfg *DriftConfig) Drift {
 	return Drift{
 		Low: float64(slices.Min(f.newest[:])), High: float64(slices.Max(f.newest[:])),
 		Usual: float64(f.usual), Days: int(f.known),
-		Score:     anomaly.ScoreBeyond(max(f.off(cfg)-cfg.Tolerance, 0), cfg.Tolerance),
+		Strength:  anomaly.StrengthBeyond(max(f.off(cfg)-cfg.Tolerance, 0), cfg.Tolerance),
 		Continues: f.told,
 	}
 }

@@ -35,7 +35,7 @@ func FuzzFloorsUnmarshal(f *testing.F) {
 			found2, ok2 := again.Observe([]byte("office"), at, 700)
 			require.Equal(t, ok, ok2)
 			require.Equal(t, found, found2)
-			require.True(t, found.Score >= 0 && found.Score <= 1, "%v", found)
+			require.True(t, found.Strength >= 0 && found.Strength <= 1, "%v", found)
 		}
 	})
 }

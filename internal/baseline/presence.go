@@ -22,7 +22,7 @@ const (
 	roomSeen, roomUsed = 9, 0.05
 	kindSeen, kindUsed = 50, 0.02
 
-	// evidence is how many empty hours make the score 0.75; it is 0.5 with none.
+	// evidence is how many empty hours make the strength 0.75; it is 0.5 with none.
 	evidence = 1000
 
 	// fadeAt is how many hours of one kind a room remembers before older ones fade.
@@ -34,10 +34,10 @@ const (
 
 // Use is somebody in a room at an hour when it is empty.
 type Use struct {
-	Hours     int  // how many such hours the room was empty before
-	Weekend   bool // and whether these were hours of weekends
-	Score     float64
-	Continues bool // it was reported before
+	Hours     int     // how many such hours the room was empty before
+	Weekend   bool    // and whether these were hours of weekends
+	Strength  float64 // 0.5 where hardly anything is known, to 1
+	Continues bool    // it was reported before
 }
 
 // Presence finds rooms in use at empty hours. It is not safe for concurrent use.
@@ -169,5 +169,5 @@ func (r *room) emptyAt(slot int, k *kind, alone bool) (use Use, empty, known boo
 	if used > roomUsed*seen || allUsed > kindUsed*allSeen {
 		return Use{}, false, true
 	}
-	return Use{Hours: int(r.seen[slot]), Weekend: first > 0, Score: anomaly.ScoreBeyond(allSeen, evidence)}, true, true
+	return Use{Hours: int(r.seen[slot]), Weekend: first > 0, Strength: anomaly.StrengthBeyond(allSeen, evidence)}, true, true
 }

@@ -12,6 +12,8 @@
 // the largest hundredth: peaks over a threshold (J. Pickands, "Statistical inference
 // using extreme order statistics", Annals of Statistics 3, 1975) with shape 0.
 //
+// [Reports] does the same for a detector that says nothing of most readings.
+//
 // [Score] brings a probability to the scale from 0 to 1 on which anomalies are
 // stored: 0.5 for what happens once in a thousand readings, 0.67 for once in a million.
 // [Combine] is the probability of the least probable of several.

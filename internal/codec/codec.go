@@ -61,6 +61,9 @@ func NewReader(data []byte, kind string, version uint64) *Reader {
 	return r
 }
 
+// Kind is what kind of state that is, or nothing if that cannot be told.
+func Kind(data []byte) string { return (&Reader{data: data}).String() }
+
 var errShort = errors.New("it ends too early")
 
 // Uint reads what AppendUint wrote.
@@ -153,6 +156,9 @@ func (r *Reader) Len(size int) int {
 	}
 	return int(n)
 }
+
+// Rest reads all that is left, which is not copied.
+func (r *Reader) Rest() []byte { return r.take(len(r.data)) }
 
 // Fail makes the reader report that what it read cannot be.
 func (r *Reader) Fail(format string, args ...any) {

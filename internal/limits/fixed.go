@@ -86,13 +86,13 @@ func (f *Fixed) Next(from Band, v float64) (to Band, report bool) {
 	return to, to != Within && (to*from <= 0 || to*to > from*from)
 }
 
-// critical is the score of a value at a severe limit.
+// critical is the strength of a value at a severe limit.
 const critical = 0.9
 
-// Score says from 0 to 1 how far a value is past a limit: 0.5 at the limit and 0.9
+// Strength says from 0 to 1 how far a value is past a limit: 0.5 at the limit and 0.9
 // at the severe one. Without a severe one, 0.75 is a quarter of the limit past it,
 // or 1 if the limit is 0.
-func (f *Fixed) Score(v float64) float64 {
+func (f *Fixed) Strength(v float64) float64 {
 	bound, severe := f.Max, f.SevereMax
 	if !(v >= f.Max) {
 		bound, severe = f.Min, f.SevereMin
@@ -101,10 +101,10 @@ func (f *Fixed) Score(v float64) float64 {
 	scale := math.Abs(bound) / 4
 	switch {
 	case !math.IsNaN(severe):
-		// ScoreBeyond is 0.9 after log₂ 5 scales.
+		// StrengthBeyond is 0.9 after log₂ 5 scales.
 		scale = math.Abs(severe-bound) / math.Log2(0.5/(1-critical))
 	case scale == 0:
 		scale = 1
 	}
-	return anomaly.ScoreBeyond(distance, scale)
+	return anomaly.StrengthBeyond(distance, scale)
 }

@@ -64,13 +64,13 @@ func TestFixedNext(t *testing.T) {
 		step{18.5, limits.TooLow, false}, step{19, limits.Within, false}, step{26.5, limits.TooHigh, true})
 }
 
-func TestFixedScore(t *testing.T) {
+func TestFixedStrength(t *testing.T) {
 	co2 := limits.Fixed{Min: nan, Max: 1000, SevereMin: nan, SevereMax: 2000}
-	assert.InDelta(t, 0.5, co2.Score(1000), 1e-9)
-	assert.InDelta(t, 0.9, co2.Score(2000), 1e-9)
-	assert.Less(t, co2.Score(1e6), 1.0+1e-9)
+	assert.InDelta(t, 0.5, co2.Strength(1000), 1e-9)
+	assert.InDelta(t, 0.9, co2.Strength(2000), 1e-9)
+	assert.Less(t, co2.Strength(1e6), 1.0+1e-9)
 	frost := limits.Fixed{Min: 0, Max: nan, SevereMin: nan, SevereMax: nan}
-	assert.InDelta(t, 0.75, frost.Score(-1), 1e-9)
+	assert.InDelta(t, 0.75, frost.Strength(-1), 1e-9)
 	warm := limits.Fixed{Min: 16, Max: nan, SevereMin: nan, SevereMax: nan}
-	assert.InDelta(t, 0.75, warm.Score(12), 1e-9)
+	assert.InDelta(t, 0.75, warm.Strength(12), 1e-9)
 }

@@ -50,7 +50,7 @@ func queueAnomalies(b *pgx.Batch, found []*anomaly.Anomaly, stored *int) {
 	for i, a := range found {
 		r := a.Reading
 		times[i], scores[i] = r.Time, a.Score
-		for j, s := range [...]string{r.SensorID, a.Detector, a.Metric, a.Type, string(a.Severity()), a.Explanation} {
+		for j, s := range [...]string{r.SensorID, a.Detector, a.Metric, a.Type, string(a.Severity), a.Explanation} {
 			names[j][i] = s
 		}
 		for j, s := range [...]string{r.RoomID, r.Building, r.Floor, r.RoomType} {

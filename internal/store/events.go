@@ -37,10 +37,11 @@ type event struct {
 	readings      int64
 	created       time.Time // zero if it is not stored yet
 
-	// Of the reading with the largest score, the earliest of them.
+	// Of the worst reading.
+	severity         anomaly.Severity
 	score            float64
 	peak             time.Time
-	kind, severity   string
+	kind             string
 	value, low, high pgtype.Float8
 	explanation      string
 	place            [4]pgtype.Text // room, building, floor, room type
@@ -58,10 +59,16 @@ func (e *event) absorb(f *event) {
 		e.created = f.created
 	}
 	e.readings += f.readings
-	if f.score > e.score || f.score == e.score && f.peak.Before(e.peak) {
+	if f.worse(e) {
 		e.score, e.peak, e.kind, e.severity = f.score, f.peak, f.kind, f.severity
 		e.value, e.low, e.high, e.explanation, e.place = f.value, f.low, f.high, f.explanation, f.place
 	}
+}
+
+// worse tells whether the worst reading of e is worse than that of f: more severe, or
+// rarer, or the same earlier.
+func (e *event) worse(f *event) bool {
+	return cmp.Or(cmp.Compare(f.severity.Rank(), e.severity.Rank()), cmp.Compare(f.score, e.score), e.peak.Compare(f.peak)) < 0
 }
 
 // Event is what findings that follow one another closely make together.
@@ -70,8 +77,8 @@ type Event struct {
 
 	Started, Last     time.Time // of the first and the last reading found
 	Readings          int64     // how many were found
-	Score             float64   // the largest
-	Type, Explanation string    // of the reading that has it
+	Score             float64   // of the worst reading
+	Type, Explanation string    // of the worst reading
 }
 
 // Events are the events that findings make, by the rules of the table, for those
@@ -95,7 +102,7 @@ func eventsOf(found []*anomaly.Anomaly, quiet time.Duration) []*event {
 		events[i] = &event{
 			subject: subject{r.SensorID, a.Detector, a.Subject()},
 			started: r.Time, last: r.Time, readings: 1,
-			score: a.Score, peak: r.Time, kind: a.Type, severity: string(a.Severity()),
+			score: a.Score, peak: r.Time, kind: a.Type, severity: a.Severity,
 			value: number(a.Value), low: number(a.Low), high: number(a.High), explanation: a.Explanation,
 			place: [4]pgtype.Text{text(r.RoomID), text(r.Building), text(r.Floor), text(r.RoomType)},
 		}
@@ -199,7 +206,7 @@ func columnsOf(events []*event) (c eventColumns) {
 	for _, e := range events {
 		c.sensor, c.detector = append(c.sensor, e.sensor), append(c.detector, e.detector)
 		c.kind, c.metric = append(c.kind, e.kind), append(c.metric, e.metric)
-		c.severity, c.explanation = append(c.severity, e.severity), append(c.explanation, e.explanation)
+		c.severity, c.explanation = append(c.severity, string(e.severity)), append(c.explanation, e.explanation)
 		c.started, c.last, c.peak = append(c.started, e.started), append(c.last, e.last), append(c.peak, e.peak)
 		c.created = append(c.created, pgtype.Timestamptz{Time: e.created, Valid: !e.created.IsZero()})
 		c.readings, c.score = append(c.readings, e.readings), append(c.score, e.score)

@@ -18,7 +18,7 @@ import (
 func finding(r *reading.Reading, score float64, continues bool) *anomaly.Anomaly {
 	return &anomaly.Anomaly{
 		Reading: r, Detector: "threshold", Type: "temperature_too_high", Metric: "temperature",
-		Score: score, Value: r.Values[reading.Temperature], Low: math.NaN(), High: 26,
+		Severity: anomaly.SeverityOf(score), Score: score, Value: r.Values[reading.Temperature], Low: math.NaN(), High: 26,
 		Explanation: fmt.Sprintf("%.0f °C", r.Values[reading.Temperature]), Continues: continues,
 	}
 }
@@ -136,14 +136,15 @@ func TestEventsOfAWholeReadingAreOneWhateverMetricIsNamed(t *testing.T) {
 	require.Equal(t, 3, count(t, s.Pool(), "SELECT readings FROM sensor_events"))
 }
 
-// What is wrong with a metric is one event, named after its worst.
+// What is wrong with a metric is one event, named after its worst: the most severe,
+// though others are rarer.
 func TestEventsOfAMetricAreOneWhateverIsWrongWithIt(t *testing.T) {
 	s := open(t, testpg.New(t), store.Retention{})
 	var found []*anomaly.Anomaly
 	for minute, kind := range []string{"temperature_restless", "temperature_too_high", "temperature_stuck"} {
 		r := room(1, monday.Add(time.Duration(minute)*time.Minute), 30)
 		a := finding(r, []float64{0.5, 0.8, 0.6}[minute], false)
-		a.Type = kind
+		a.Type, a.Score = kind, []float64{0.6, 0.5, 0.7}[minute]
 		b := batchOf(r)
 		b.Anomalies = []*anomaly.Anomaly{a}
 		write(t, s, b)

@@ -84,7 +84,9 @@ func onlySilent(found []*anomaly.Anomaly, pass func(m *anomaly.SilentSensor, at 
 			}
 		}
 		if len(s.Sensors) > 0 {
-			kept = append(kept, anomaly.NewSilence(a.Detector, &s))
+			one := anomaly.NewSilence(a.Detector, &s)
+			one.Score = a.Score
+			kept = append(kept, one)
 		}
 	}
 	return kept
@@ -126,7 +128,7 @@ func storedSilences(ctx context.Context, tx pgx.Tx, found []*anomaly.Anomaly) ([
 }
 
 const overlappingSilencesSQL = `
-SELECT sensor_id, anomaly_type, metric, started_at, created_at, silence FROM anomaly_events
+SELECT sensor_id, anomaly_type, metric, anomaly_score, started_at, created_at, silence FROM anomaly_events
 WHERE silence IS NOT NULL AND until > $1 AND started_at < $2 AND detector = $3
 	AND silence->>'together' = $4 AND coalesce(silence->>'group', '') = $5 AND ($4 = 'true' OR sensor_id = $6)
 ORDER BY started_at`
@@ -159,7 +161,7 @@ func addSilences(ctx context.Context, tx pgx.Tx, found []*anomaly.Anomaly) (fres
 		r := merged.Reading
 		from, to := spanOf(merged.Silence)
 		if _, err := tx.Exec(ctx, insertSilenceSQL, merged.Silence.Subject(), merged.Detector, merged.Type, merged.Metric, from,
-			merged.Score, string(merged.Severity()), merged.Explanation, text(r.RoomID), text(r.Building), text(r.Floor), text(r.RoomType),
+			merged.Score, string(merged.Severity), merged.Explanation, text(r.RoomID), text(r.Building), text(r.Floor), text(r.RoomType),
 			merged.Silence, to, merged.created); err != nil {
 			return nil, fmt.Errorf("storing silence of %q: %w", merged.Silence.Subject(), err)
 		}
@@ -183,6 +185,7 @@ func mergedSilence(ctx context.Context, tx pgx.Tx, a *anomaly.Anomaly) (merged s
 	}
 	type row struct {
 		SensorID, Type, Metric string
+		Score                  float64
 		Started, Created       time.Time
 		Silence                anomaly.Silence
 	}
@@ -205,11 +208,14 @@ func mergedSilence(ctx context.Context, tx pgx.Tx, a *anomaly.Anomaly) (merged s
 	if len(stored) == 1 && len(both.Sensors) == before {
 		return merged, true, nil
 	}
+	score := a.Score
 	for _, s := range stored {
+		score = max(score, s.Score)
 		if _, err := tx.Exec(ctx, deleteSilenceSQL, s.SensorID, a.Detector, s.Type, s.Metric, s.Started); err != nil {
 			return merged, false, err
 		}
 	}
 	merged.Anomaly = anomaly.NewSilence(a.Detector, &both)
+	merged.Score = score
 	return merged, false, nil
 }

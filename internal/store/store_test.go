@@ -155,7 +155,7 @@ func TestWriteAgainChangesNothing(t *testing.T) {
 	s := open(t, testpg.New(t), store.Retention{})
 	r := room(1, monday, 20)
 	b := batchOf(r, room(2, monday, 22))
-	b.Anomalies = []*anomaly.Anomaly{{Reading: r, Detector: "threshold", Type: "temperature_too_high", Metric: "temperature", Score: 0.8, Explanation: "Warm.", Value: 20, Low: math.NaN(), High: 19}}
+	b.Anomalies = []*anomaly.Anomaly{{Reading: r, Detector: "threshold", Type: "temperature_too_high", Metric: "temperature", Severity: anomaly.High, Score: 0.8, Explanation: "Warm.", Value: 20, Low: math.NaN(), High: 19}}
 	b.DeadLetters = []store.DeadLetter{{Reason: reading.MalformedJSON, Detail: "x\x00\xff", Source: "sensors/0/7", Raw: []byte("{\x00")}}
 
 	require.Equal(t, store.Result{Stored: 2, Anomalies: 1}, write(t, s, b))
@@ -165,7 +165,7 @@ func TestWriteAgainChangesNothing(t *testing.T) {
 
 	// What is derived from a reading that is there already is not stored either,
 	// even if it is found only now.
-	b.Anomalies = append(b.Anomalies, &anomaly.Anomaly{Reading: r, Detector: "spike_detector", Type: "sudden_change", Metric: "co2", Score: 1, Explanation: "Sudden."})
+	b.Anomalies = append(b.Anomalies, &anomaly.Anomaly{Reading: r, Detector: "spike_detector", Type: "sudden_change", Metric: "co2", Severity: anomaly.Critical, Score: 1, Explanation: "Sudden."})
 	write(t, s, b)
 	require.Equal(t, before, dump(t, s.Pool()))
 	requireAggregatesEqualReadings(t, s.Pool())

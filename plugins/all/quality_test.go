@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"buildmon/internal/calibrate"
 	"buildmon/internal/evaluate"
 	"buildmon/internal/reading"
 	"buildmon/internal/simulate"
@@ -28,6 +29,7 @@ var detectors = []string{"threshold", "spike_detector", "isolation_forest"}
 type verdict struct {
 	scores   map[string]float64 // by detector
 	reported []string           // detectors that reported it, or that it belongs to an event
+	found    map[string]float64 // largest anomaly_score by detector, of what was reported anew
 }
 
 // judge runs readings through all detectors in one pipeline. They judge the given
@@ -63,13 +65,14 @@ func judge(t *testing.T, metrics []string, forest string, readings [][]byte) []v
 				SensorID  string `json:"sensor_id"`
 				Timestamp string
 				Detector  string
+				Score     float64 `json:"anomaly_score"`
 			}
 			if err := json.Unmarshal(raw, &r); err != nil {
 				return err
 			}
 			// A reading that is refused, such as one of −12 ppm, has no scores.
 			if !derived || kind == "dead_letter" {
-				v := verdict{scores: map[string]float64{}}
+				v := verdict{scores: map[string]float64{}, found: map[string]float64{}}
 				for _, d := range detectors {
 					v.scores[d], _ = metaFloat(msg, "buildmon_"+d+"_score")
 				}
@@ -82,6 +85,9 @@ func judge(t *testing.T, metrics []string, forest string, readings [][]byte) []v
 				return fmt.Errorf("%s of no reading: %s", kind, raw)
 			}
 			verdicts[i].reported = append(verdicts[i].reported, r.Detector)
+			if kind == "anomaly" {
+				verdicts[i].found[r.Detector] = max(verdicts[i].found[r.Detector], r.Score)
+			}
 		}
 		return nil
 	}))
@@ -245,6 +251,43 @@ func TestHealthyBuildingsAreQuiet(t *testing.T) {
 		}
 		_, forest := quiet(t, fmt.Sprint("day ", d+1), of)
 		assert.LessOrEqual(t, forest, 0.0005)
+	}
+}
+
+// All detectors have one scale: of readings a share p has an anomaly_score from
+// calibrate.Score(p) on, whoever gives it, as far as a detector reports as often.
+func TestScoresOfDetectorsCanBeCompared(t *testing.T) {
+	start := time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)
+	s, err := simulate.New(simulate.Config{
+		Seed: 1, Buildings: 1, Floors: 6, RoomsPerFloor: 6, Location: time.UTC,
+		Start: start, End: start.AddDate(0, 0, 8), Interval: 5 * time.Minute, FaultShare: 0.05, FaultKinds: simulate.Faults(),
+	})
+	require.NoError(t, err)
+	var e simulate.Event
+	var readings [][]byte
+	for s.Next(&e) {
+		readings = append(readings, e.Reading.AppendJSON(nil))
+	}
+	n := len(readings)
+	verdicts := judge(t, reading.MetricNames(), ", quantile: 0.99", readings)[n/2:] // after the warm-up of all
+	for _, d := range detectors {
+		above := func(score float64) (count int) {
+			for _, v := range verdicts {
+				if found, ok := v.found[d]; ok && found >= score {
+					count++
+				}
+			}
+			return count
+		}
+		all := above(0)
+		for _, p := range []float64{1e-3, 3e-4, 1e-4, 3e-5} {
+			got, want := above(calibrate.Score(p)), p*float64(n/2)
+			t.Logf("%s: %d of %d readings from %.2f on, want %.0f of %d reported", d, got, n/2, calibrate.Score(p), min(want, float64(all)), all)
+			assert.Less(t, float64(got), 3*want+3, "%s at %v", d, p)
+			if want < float64(all)/2 {
+				assert.Greater(t, float64(got), want/3-3, "%s at %v", d, p)
+			}
+		}
 	}
 }
 

@@ -50,6 +50,7 @@ At night, when nobody breathes, the air of a room comes close to that outdoors. 
 It is counted in how many hours somebody was in a room, and in all rooms of its `+"`room_type`"+`, by the hour of the day, work days and weekends apart. Somebody who stays for five minutes at an hour when the room is always empty is an anomaly of the type `+"`after_hours_use`"+`: in this hour and its neighbours the room was not used in more than one of twenty hours, and rooms of its type in not more than one of fifty. Fifty such hours must be known: those of three days in six rooms, or of a month in one. Until weekends are known, what is known of work days holds for them. What was reported counts a fifth, so that one night does not make the next one usual. The use is over when nobody was there for half an hour.
 
 Readings pass untouched. An anomaly is appended to the batch of its reading, as a message with the metadata `+"`buildmon_kind: anomaly`"+`. A reading that continues what was reported is followed by a message of the kind `+"`continuation`"+` instead, which makes the event in the database longer. Time is the time of the readings; one that is late or repeats a time is passed over.
+`+detect.Scale+`The strength of a drift is 0.5 at the tolerance and 0.75 at twice that. Of a use it is 0.5 where little is known, and 0.75 when rooms of this type were empty in a thousand such hours.
 
 == Delivery guarantees
 
@@ -173,7 +174,7 @@ func (s *state) drifting(r *reading.Reading, d *baseline.Drift) *anomaly.Anomaly
 	name, usual := phrase.Metric(s.drift), d.Usual
 	a := &anomaly.Anomaly{
 		Reading: r, Detector: component, Type: s.drift + "_" + kindDrift, Metric: s.drift,
-		Score: d.Score, Value: d.Low, Continues: d.Continues,
+		Strength: d.Strength, Value: d.Low, Continues: d.Continues,
 	}
 	switch {
 	case d.Low > usual:
@@ -198,7 +199,7 @@ func (s *state) used(r *reading.Reading, people float64, u baseline.Use) *anomal
 	}
 	return &anomaly.Anomaly{
 		Reading: r, Detector: component, Type: kindUse, Metric: s.presence,
-		Score: u.Score, Value: people, Low: math.NaN(), High: 0, Continues: u.Continues,
+		Strength: u.Strength, Value: people, Low: math.NaN(), High: 0, Continues: u.Continues,
 		Explanation: fmt.Sprintf("%s is %s at an hour when this room was empty on the last %d %s, as rooms of its kind are.",
 			phrase.Metric(s.presence), phrase.Value(s.presence, people), u.Hours, days),
 	}

@@ -141,7 +141,7 @@ func TestSentences(t *testing.T) {
 	for _, a := range found[1:] {
 		assert.True(t, a.Continues)
 	}
-	assert.Equal(t, anomaly.Medium, found[0].Severity())
+	assert.Equal(t, anomaly.Medium, anomaly.SeverityOf(found[0].Strength))
 	state, err := s.MarshalBinary()
 	require.NoError(t, err)
 	again := newState(r)

@@ -139,7 +139,7 @@ func (s *state) Count() {
 func (s *state) anomaly(r *reading.Reading, v iforest.Verdict) *anomaly.Anomaly {
 	a := &anomaly.Anomaly{
 		Reading: r, Detector: component, Type: anomalyType, Metric: anomaly.MultipleMetrics, Continues: v.Continues,
-		Score: v.Score, Value: math.NaN(), Low: math.NaN(), High: math.NaN(),
+		Strength: v.Score, Value: math.NaN(), Low: math.NaN(), High: math.NaN(),
 	}
 	parts := make([]part, len(s.metrics))
 	for i, name := range s.metrics {

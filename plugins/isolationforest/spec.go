@@ -51,14 +51,11 @@ func spec() *service.ConfigSpec {
 		Summary("Finds readings whose metrics are unusual together, with an isolation forest that keeps learning.").
 		Description(`
 Of each metric of a reading the forest sees how far it is from the mean of this hour on earlier days, from the average of the last half hour, and from the reading before, all of the same sensor. A reading is unusual when it is told apart easily from a sample of earlier readings of its group, more easily than nearly all of them were. It makes an anomaly, a message with the metadata `+"`buildmon_kind: anomaly`"+` that is appended to the batch; the readings themselves pass unchanged. An anomaly names the metric that made at least half of the difference, or `+"`multiple`"+`, and explains itself in a sentence.
-
-== The score
-
-It says how rare it is that a reading of the group is as unusual, by itself or together with the last twenty or so of its sensor: 0.5 is once in a thousand readings, 0.67 once in a million. Scores of other detectors that are calibrated in this way can be compared with it.
+`+detect.Scale+`The strength says how rare it is that a reading of the group is as unusual, reported or not, by itself or together with the last twenty or so of its sensor: 0.5 is once in a thousand readings, 0.67 once in a million.
 
 == One event, one anomaly
 
-What is found on a sensor within `+"`quiet`"+` of the last belongs to one event. It is reported again when its score has risen by 0.2; other readings of it are followed by a message of the kind `+"`continuation`"+`, which makes the event in the database longer.
+What is found on a sensor within `+"`quiet`"+` of the last belongs to one event. It is reported again when its strength has risen by 0.2; other readings of it are followed by a message of the kind `+"`continuation`"+`, which makes the event in the database longer.
 
 == What is learned
 
@@ -137,7 +134,7 @@ For each partition and group, `+"`trees`"+` times 16 bytes times `+"`samples`"+`
 			service.NewIntField(fieldSeed).Default(1).Advanced().
 				Description("Starts the randomness that forests are grown with. The same seed and the same readings give the same anomalies."),
 			detect.ScoreField(component).
-				Description("Whether to put the score of every reading, from 0 to 1, into its metadata `buildmon_isolation_forest_score`, so that a pipeline can evaluate the detector. It is the score that an anomaly would have, and 0 for a reading that is not judged."),
+				Description("Whether to put the strength of every reading, from 0 to 1, into its metadata `buildmon_isolation_forest_score`, so that a pipeline can evaluate the detector: that which its anomaly has or would have, and 0 for a reading that is not judged. It is not the `anomaly_score`, which says how rare a report of that strength is."),
 			lanes.Field(component),
 		).
 		LintRule(fmt.Sprintf(`let metrics = this.metrics

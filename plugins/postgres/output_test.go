@@ -126,7 +126,7 @@ func TestAnomaliesAreKeptWithTheirReadings(t *testing.T) {
 	o := connected(t, "dsn: %s", dsn)
 	batch := service.MessageBatch{message(0, wire("warm", `,"temperature":31`))}
 	item := carry.NewDecoder(time.Now).Batch(batch)[0]
-	found := &anomaly.Anomaly{Reading: item.Reading, Detector: "threshold", Type: "temperature_too_high", Metric: "temperature", Score: 0.95, Explanation: "Warm."}
+	found := &anomaly.Anomaly{Reading: item.Reading, Detector: "threshold", Type: "temperature_too_high", Metric: "temperature", Severity: anomaly.Critical, Score: 0.95, Explanation: "Warm."}
 	encoded, err := found.MarshalJSON()
 	require.NoError(t, err)
 	batch = append(batch, carry.Derive(batch[0], carry.KindAnomaly, encoded, found))

@@ -122,7 +122,7 @@ func TestSilence(t *testing.T) {
 	assert.Equal(t, "sensor_silent", one.Type)
 	assert.Equal(t, "f2-2", one.Reading.SensorID)
 	assert.True(t, one.Reading.Time.Equal(start.Add(9*time.Minute+52*time.Second)))
-	assert.Equal(t, anomaly.Medium, one.Severity())
+	assert.Equal(t, anomaly.Medium, one.Severity)
 	assert.Equal(t, "Sensor f2-2 in Room 202 stopped reporting; it usually reports every 10s.", one.Explanation)
 
 	assert.Equal(t, "group_silent", all.Type)

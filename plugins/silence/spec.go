@@ -3,6 +3,7 @@ package silence
 import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 
+	"buildmon/plugins/internal/detect"
 	"buildmon/plugins/internal/lanes"
 )
 
@@ -30,6 +31,7 @@ func spec() *service.ConfigSpec {
 A sensor is silent when it has said nothing for `+"`intervals`"+` times its usual interval, and for `+"`least`"+`. The usual interval is learned: three quarters of the time of the last one to two weeks lie in gaps no longer than it. So a sensor that reports each minute is missed after minutes, however often it failed before, and one that reports only when something changes, after several of its usual nights. Sensors without a steady interval are given three days in their first eight. A sensor is judged after nine readings, or at once if `+"`expected`"+` says how often it reports.
 
 What is found is appended to the batch as a message with the metadata `+"`buildmon_kind: anomaly`"+`, of the type `+"`sensor_silent` or `group_silent`"+`. It bears the sensor and time of the last reading there was, and lists in `+"`silence`"+` all sensors that it is about. It is said once; the next reading of a sensor ends its silence.
+`+detect.Scale+`The strength is 1 − 2^(−1−n/2) for n sensors: one is medium, two to four are high, and five or more critical.
 
 == Groups
 

@@ -44,7 +44,8 @@ func spec() *service.ConfigSpec {
 		Description(`
 Each value is compared with the median of the last `+"`window`"+` values of the same sensor and metric, before it is added to them. It is a sudden change when it lies at least its `+"`deltas`"+` away, or at least `+"`deviations`"+` times the robust standard deviation of the window, which is 1.4826 times the median absolute deviation, but never less than `+"`resolution`"+`.
 
-Readings pass untouched. An anomaly of the type `+"`sudden_change`"+` is appended to the batch of its reading, as a message with the metadata `+"`buildmon_kind: anomaly`"+`, one for each metric. The score is 1 - 2^-r for a change of r times the smallest that counts: 0.5 for that, 0.75 for twice as much, towards 1 beyond.
+Readings pass untouched. An anomaly of the type `+"`sudden_change`"+` is appended to the batch of its reading, as a message with the metadata `+"`buildmon_kind: anomaly`"+`, one for each metric.
+`+detect.Scale+`The strength is 1 - 2^-r for a change of r times the smallest that counts: 0.5 for that, 0.75 for twice as much, towards 1 beyond.
 
 == One event, one anomaly
 
@@ -223,8 +224,8 @@ func (j *judge) anomaly(r *reading.Reading, f *spike.Finding) *anomaly.Anomaly {
 	metric := j.cfg.Metrics[f.Metric].Name
 	return &anomaly.Anomaly{
 		Reading: r, Detector: component, Type: kind, Metric: metric,
-		Score: f.Score(),
-		Value: f.Value, Low: f.Median - f.Limit, High: f.Median + f.Limit,
+		Strength: f.Score(),
+		Value:    f.Value, Low: f.Median - f.Limit, High: f.Median + f.Limit,
 		Explanation: j.explain(metric, f),
 	}
 }

@@ -108,7 +108,7 @@ func TestSuddenChange(t *testing.T) {
 	// the floor of 50 counts: 6 · 50 = 300 is less than 400.
 	assert.Equal(t, 310.0, a.Low)
 	assert.Equal(t, 910.0, a.High)
-	assert.InDelta(t, anomaly.ScoreBeyond(340, 300), a.Score, 1e-12)
+	assert.Equal(t, anomaly.SeverityOf(anomaly.StrengthBeyond(340, 300)), a.Severity)
 	assert.Equal(t, "CO₂ rose by 640 ppm to 1,250 ppm within 10s; its last 5 readings lay between 590 and 640 ppm.", a.Explanation)
 	assert.Equal(t, "Temperature fell by 8.4 °C to 12.6 °C within 10s; its last 5 readings lay at 21 °C.", found[1].Explanation)
 }

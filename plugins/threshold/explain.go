@@ -36,7 +36,7 @@ func learned(r *reading.Reading, metric string, f *limits.Finding) *anomaly.Anom
 	above := f.Seen > f.High
 	a := &anomaly.Anomaly{
 		Reading: r, Detector: component, Type: kindOf(metric, above), Metric: metric,
-		Score: f.Score, Value: f.Value, Low: f.Low, High: f.High, Continues: f.Continues,
+		Strength: f.Score, Value: f.Value, Low: f.Low, High: f.High, Continues: f.Continues,
 	}
 	name, usual := phrase.Metric(metric), phrase.Range(metric, f.Low, f.High)
 	seen := phrase.Value(metric, f.Seen, f.Low, f.High)

@@ -190,7 +190,7 @@ func (l *limit) past(r *reading.Reading, v float64, band limits.Band) *anomaly.A
 	}
 	return &anomaly.Anomaly{
 		Reading: r, Detector: component, Type: kindOf(l.metric, above), Metric: l.metric,
-		Score: l.Score(v), Value: v, Low: l.Min, High: l.Max,
+		Strength: l.Strength(v), Value: v, Low: l.Min, High: l.Max,
 		Explanation: fmt.Sprintf("%s %s is %s%s the fixed limit of %s.", phrase.Metric(l.metric), phrase.Value(l.metric, v, bound),
 			severe, side(above), phrase.Value(l.metric, bound)),
 	}

@@ -47,14 +47,11 @@ func spec() *service.ConfigSpec {
 Each metric of a sensor is compared with its own past: its level, its level at this hour of the day, its short average and how restless it is. The limits of each are the second largest and second smallest of the last eight days, or of the last 4,000 values if these go back farther. A metric that usually moves and repeats one value about twice as often in a row as it ever did is stuck. Fixed `+"`limits`"+` hold from the first reading on.
 
 Readings pass untouched. An anomaly is appended to the batch of its reading, as a message with the metadata `+"`buildmon_kind: anomaly`"+`, at most one for each metric; a metric past a fixed limit is reported for that alone. A reading that only continues what was reported is followed by a message of the kind `+"`continuation`"+` instead, which makes the event in the database longer.
-
-== The score
-
-For a learned limit it is s/(1 + s), where s is how far the value lies past the limit in scales; a scale is twice the mean absolute deviation of the metric, but at least its `+"`resolution`"+`. So 0.5 is one scale past the limit and 0.7 is some two and a half; s itself approaches 10. A fixed limit has 0.5 at the limit and 0.9 at the severe one. Without a severe one, 0.75 is a quarter of the limit past it, or 1 if the limit is 0.
+`+detect.Scale+`For a learned limit the strength is s/(1 + s), where s is how far the value lies past the limit in scales; a scale is twice the mean absolute deviation of the metric, but at least its `+"`resolution`"+`. So one scale past the limit is medium and some two and a half are high; s itself approaches 10. A fixed limit has a strength of 0.5 at the limit and 0.9 at the severe one. Without a severe one, 0.75 is a quarter of the limit past it, or 1 if the limit is 0.
 
 == One event, one anomaly
 
-After an anomaly, the metric is reported again when its score, before it is brought to 0 to 1, is one and a half times as large as it was, or when the last has faded, by one percent with each reading. A fixed limit is reported when it is passed and when the severe one is, until the value is back by `+"`hysteresis`"+`. A stuck sensor is reported once.
+After an anomaly, the metric is reported again when s is one and a half times as large as it was, or when the last has faded, by one percent with each reading. A fixed limit is reported when it is passed and when the severe one is, until the value is back by `+"`hysteresis`"+`. A stuck sensor is reported once.
 
 == What is learned
 
@@ -265,7 +262,7 @@ func (s *state) Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.A
 		}
 		if a != nil {
 			if !a.Continues {
-				s.score = max(s.score, a.Score)
+				s.score = max(s.score, a.Strength)
 			}
 			found = append(found, a)
 		}
@@ -273,12 +270,12 @@ func (s *state) Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.A
 	return found
 }
 
-// worthier prefers what is reported to what goes on, and then the larger score.
+// worthier prefers what is reported to what goes on, and then the stronger.
 func worthier(f *limits.Finding, a *anomaly.Anomaly) bool {
 	if f.Continues != a.Continues {
 		return a.Continues
 	}
-	return f.Score > a.Score
+	return f.Score > a.Strength
 }
 
 // observe asks what is usual.

@@ -154,7 +154,7 @@ func TestLearnedLimits(t *testing.T) {
 	assert.Equal(t, "Temperature 31.4 °C is above the usual 20–24 °C of this sensor.", a.Explanation)
 	// The mean absolute deviation of values evenly spread over 4 is 1, so 7.4 past the
 	// limit are 3.7 scales, which approach 10: 3.7/1.37 is 2.7.
-	assert.InDelta(t, 2.7/3.7, a.Score, 0.01)
+	assert.Equal(t, anomaly.High, a.Severity)
 
 	assert.Equal(t, "co2_dangerous", found[1].Type)
 	assert.Equal(t, "CO₂ 2,600 ppm is above the usual 500–600 ppm of this sensor.", found[1].Explanation)
@@ -198,12 +198,12 @@ limits:
 	assert.Equal(t, 30.0, found[0].High)
 	assert.Equal(t, "Temperature 30.04 °C is above the fixed limit of 30 °C.", found[0].Explanation)
 	assert.Equal(t, "Temperature 41 °C is far above the fixed limit of 30 °C.", found[1].Explanation)
-	assert.Equal(t, anomaly.Critical, found[1].Severity())
+	assert.Equal(t, anomaly.Critical, found[1].Severity)
 	assert.Equal(t, "temperature_too_low", found[2].Type)
-	assert.Equal(t, 0.75, found[2].Score, "a quarter past a limit of 17")
+	assert.Equal(t, anomaly.High, found[2].Severity, "a quarter past a limit of 17")
 	assert.Equal(t, "Temperature 12.8 °C is below the fixed limit of 17 °C.", found[2].Explanation)
 	assert.Equal(t, "noise_too_high", found[3].Type)
-	assert.Equal(t, 0.75, found[3].Score)
+	assert.Equal(t, anomaly.High, found[3].Severity)
 	assert.Equal(t, "Temperature 28 °C is above the fixed limit of 27 °C.", found[4].Explanation)
 	assert.NotEqual(t, found[4].Low, found[4].Low, "no lower limit")
 	assert.Equal(t, "Temperature 28 °C is above the fixed limit of 27 °C.", found[5].Explanation, "another event")
@@ -228,7 +228,7 @@ func TestLimitsOfAFile(t *testing.T) {
 	require.Len(t, found, 3)
 	assert.Equal(t, "temperature_too_high", found[0].Type)
 	assert.Equal(t, "humidity_too_high", found[1].Type)
-	assert.Equal(t, anomaly.Critical, found[1].Severity())
+	assert.Equal(t, anomaly.Critical, found[1].Severity)
 	assert.Equal(t, "s1", found[2].Reading.SensorID)
 }
 

@@ -131,7 +131,7 @@ func newestFindings(ctx context.Context, pool *pgxpool.Pool) ([]finding, error) 
 // findingsSince are those that were stored since a time of the server's clock,
 // the most severe first.
 func findingsSince(ctx context.Context, pool *pgxpool.Pool, since time.Time) ([]finding, error) {
-	return findings(ctx, pool, `SELECT `+findingColumns+` FROM sensor_anomalies WHERE detected_at >= $1 ORDER BY anomaly_score DESC, "timestamp"`, since)
+	return findings(ctx, pool, `SELECT `+findingColumns+` FROM sensor_anomalies WHERE detected_at >= $1 ORDER BY array_position(ARRAY['critical', 'high', 'medium', 'low'], severity), anomaly_score DESC, "timestamp"`, since)
 }
 
 func findings(ctx context.Context, pool *pgxpool.Pool, sql string, args ...any) ([]finding, error) {

@@ -99,7 +99,7 @@ func fill(t *testing.T, dsn string, sensors, each int) {
 		r.Values[reading.Temperature] = 21
 		b.Readings = append(b.Readings, r)
 	}
-	b.Anomalies = []*anomaly.Anomaly{{Reading: b.Readings[0], Detector: "threshold", Type: "t", Metric: "temperature", Score: 0.9, Explanation: "Warm."}}
+	b.Anomalies = []*anomaly.Anomaly{{Reading: b.Readings[0], Detector: "threshold", Type: "t", Metric: "temperature", Severity: anomaly.Critical, Score: 0.9, Explanation: "Warm."}}
 	_, err = s.Write(t.Context(), &b)
 	require.NoError(t, err)
 }

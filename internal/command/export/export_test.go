@@ -55,7 +55,7 @@ func filled(t *testing.T) (dsn string, pool *pgxpool.Pool) {
 		p.Stats[reading.Temperature].Add(r.Values[reading.Temperature])
 		b.Panes = append(b.Panes, p)
 		if i%50 == 0 {
-			b.Anomalies = append(b.Anomalies, &anomaly.Anomaly{Reading: r, Detector: "threshold", Type: "co2_too_high", Metric: "co2", Score: 0.75, Value: 1500, Low: math.NaN(), High: 1000, Explanation: "Stale\nair."})
+			b.Anomalies = append(b.Anomalies, &anomaly.Anomaly{Reading: r, Detector: "threshold", Type: "co2_too_high", Metric: "co2", Severity: anomaly.High, Score: 0.75, Value: 1500, Low: math.NaN(), High: 1000, Explanation: "Stale\nair."})
 		}
 	}
 	_, err = s.Write(t.Context(), b)

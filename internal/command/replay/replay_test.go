@@ -52,7 +52,7 @@ func TestReplay(t *testing.T) {
 		b.Readings = append(b.Readings, r)
 		if score > 0 {
 			b.Anomalies = append(b.Anomalies, &anomaly.Anomaly{
-				Reading: r, Detector: "threshold", Type: "co2_too_high", Metric: "co2", Score: score,
+				Reading: r, Detector: "threshold", Type: "co2_too_high", Metric: "co2", Severity: anomaly.SeverityOf(score), Score: score,
 				Value: 1500, Low: math.NaN(), High: 1000, Explanation: "CO₂ is too high.",
 			})
 		}

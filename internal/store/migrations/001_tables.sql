@@ -136,7 +136,7 @@ CREATE TABLE sensor_anomalies (
     detector           text        NOT NULL,
     metric             text        NOT NULL,
     anomaly_type       text        NOT NULL,
-    anomaly_score      float8      NOT NULL, -- 0 to 1
+    anomaly_score      float8      NOT NULL, -- 0 to 1, how rare
     severity           text        NOT NULL,
     value              float8,
     expected_low       float8,

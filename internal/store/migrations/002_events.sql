@@ -13,7 +13,7 @@ CREATE TABLE anomaly_events (
     last_at       timestamptz NOT NULL, -- last reading found
     quiet         interval    NOT NULL, -- an event is over when nothing was found for so long
     readings      bigint      NOT NULL, -- how many were found
-    anomaly_score float8      NOT NULL, -- the largest, as all up to the explanation are of the reading that has it
+    anomaly_score float8      NOT NULL, -- of the worst reading, as all up to the explanation
     peak_at       timestamptz NOT NULL,
     severity      text        NOT NULL,
     value         float8,

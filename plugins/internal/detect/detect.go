@@ -1,6 +1,7 @@
 // Package detect is what processors that look for anomalies in single readings
 // have in common: readings pass untouched, what is found is appended to their
-// batch, and a batch that comes again yields the same again.
+// batch with a score on the one scale of all detectors, and a batch that comes again
+// yields the same again.
 package detect
 
 import (
@@ -14,6 +15,8 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 
 	"buildmon/internal/anomaly"
+	"buildmon/internal/calibrate"
+	"buildmon/internal/codec"
 	"buildmon/internal/reading"
 	"buildmon/plugins/internal/carry"
 	"buildmon/plugins/internal/lanes"
@@ -24,7 +27,7 @@ type State interface {
 	lanes.State
 
 	// Judge appends what it finds on a reading to found, and learns from the
-	// reading.
+	// reading. What it finds has a strength; score and severity follow from it.
 	Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.Anomaly
 }
 
@@ -49,9 +52,19 @@ type Laned interface {
 // Scorer is a state that says of each reading how unusual it is, also of those that
 // it does not report.
 type Scorer interface {
-	// Score is that of the reading that was judged last, from 0 to 1.
+	// Score is that of the reading that was judged last, from 0 to 1, by the measure of
+	// the detector that strengths have too.
 	Score() float64
 }
+
+// Scale is what every detector says of its scores, as a section of its description. What
+// the strength is follows it.
+const Scale = `
+== Score and severity
+
+The ` + "`anomaly_score`" + ` says how rare such a report is, on one scale for all detectors: n/(n + 3) if one in 10ⁿ readings is reported as strongly, so 0.5 is once in a thousand readings and 0.67 once in a million. That is counted in the last 1,000 reports of the detector and all readings of their time, in each lane (a Kafka partition), as if 1,000 readings had gone before the first; see the package internal/calibrate. What goes on counts once. So a first report has somewhat more than 0.5, a detector that reports often has less, and one that is quiet for long has more.
+
+The ` + "`severity`" + ` says how much is wrong: it is low for a strength below 0.5, medium below 0.7, high below 0.9, and critical from there on. `
 
 const fieldScores = "emit_scores"
 
@@ -59,7 +72,7 @@ const fieldScores = "emit_scores"
 // components whose state is a [Scorer] have it.
 func ScoreField(component string) *service.ConfigField {
 	return service.NewBoolField(fieldScores).Default(false).Advanced().
-		Description("Whether to put the score of every reading, from 0 to 1, into its metadata `" + scoreKey(component) + "`, so that a pipeline can evaluate the detector. Scores of what belongs to an event that was reported are made small, so that those from a threshold on are the anomalies.")
+		Description("Whether to put the strength of every reading, from 0 to 1, into its metadata `" + scoreKey(component) + "`, so that a pipeline can evaluate the detector: that which its anomaly has or would have. It is not the `anomaly_score`, which says how rare that is. Strengths of what belongs to an event that was reported are made small, so that those from a threshold on are the anomalies.")
 }
 
 func scoreKey(component string) string { return "buildmon_" + component + "_score" }
@@ -80,7 +93,7 @@ var _ service.BatchProcessor = (*Processor[State])(nil)
 // [lanes.Field]. fresh makes the state of a lane that is seen for the first time.
 func New[S State](component string, conf *service.ParsedConfig, res *service.Resources, fresh func() S) (*Processor[S], error) {
 	states, err := lanes.New(conf, res, func(lane string) *memory[S] {
-		m := &memory[S]{state: fresh()}
+		m := &memory[S]{state: fresh(), reports: calibrate.NewReports()}
 		if l, ok := any(m.state).(Laned); ok {
 			l.SetLane(lane)
 		}
@@ -121,7 +134,7 @@ func (p *Processor[S]) ProcessBatch(ctx context.Context, batch service.MessageBa
 		return p.states.Do(ctx, lane, func(m *memory[S]) {
 			if m.last != content {
 				m.last = content
-				m.found, m.scores = p.judge(m.state, items, indices)
+				m.found, m.scores = p.judge(m, items, indices)
 			}
 			for place, score := range m.scores {
 				if i := indices[place]; items[i].Reading != nil {
@@ -161,7 +174,8 @@ func (p *Processor[S]) concerns(item *carry.Item) bool {
 	return ticker && !item.Tick.IsZero()
 }
 
-func (p *Processor[S]) judge(state S, items []carry.Item, indices []int) (found []finding, scores []float64) {
+func (p *Processor[S]) judge(m *memory[S], items []carry.Item, indices []int) (found []finding, scores []float64) {
+	state := m.state
 	scorer, _ := any(state).(Scorer)
 	if p.score != "" && scorer != nil {
 		scores = make([]float64, len(indices))
@@ -174,12 +188,14 @@ func (p *Processor[S]) judge(state S, items []carry.Item, indices []int) (found 
 		if items[i].Reading == nil {
 			anomalies = any(state).(Ticker).Tick(items[i].Tick, anomalies[:0])
 		} else {
+			m.reports.Judged()
 			anomalies = state.Judge(items[i].Reading, anomalies[:0])
 		}
 		if scores != nil {
 			scores[place] = scorer.Score()
 		}
 		for _, a := range anomalies {
+			a.Severity, a.Score = anomaly.SeverityOf(a.Strength), m.reports.Score(a.Strength, a.Continues)
 			if !a.Continues {
 				p.found.Incr(1, a.Metric)
 			}
@@ -195,12 +211,15 @@ func (p *Processor[S]) judge(state S, items []carry.Item, indices []int) (found 
 // Close saves what was learned.
 func (p *Processor[S]) Close(ctx context.Context) error { return p.states.Close(ctx) }
 
-// memory is the state of a lane and what it said of the last batch. An output
+// memory is the state of a lane, what was reported of it, and what it said of the last
+// batch. An output
 // that cannot take a batch makes it come again, perhaps many times; to learn it
 // each time would make its values look common, and to judge it by what came later
 // could lose an anomaly.
 type memory[S State] struct {
-	state  S
+	state   S
+	reports *calibrate.Reports
+
 	last   fingerprint
 	found  []finding
 	scores []float64 // empty if nobody asks for them
@@ -216,9 +235,39 @@ type finding struct {
 	anomaly *anomaly.Anomaly
 }
 
-func (m *memory[S]) MarshalBinary() ([]byte, error) { return m.state.MarshalBinary() }
+// The kind and version of saved states.
+const (
+	stateKind    = "reports"
+	stateVersion = 1
+)
 
-func (m *memory[S]) UnmarshalBinary(data []byte) error { return m.state.UnmarshalBinary(data) }
+// MarshalBinary writes what was reported and, after it, the state of the detector.
+func (m *memory[S]) MarshalBinary() ([]byte, error) {
+	state, err := m.state.MarshalBinary()
+	if err != nil {
+		return nil, err
+	}
+	return append(m.reports.Append(codec.AppendHeader(nil, stateKind, stateVersion)), state...), nil
+}
+
+// UnmarshalBinary replaces what was learned. A state from before reports were remembered
+// is that of the detector alone, and nothing is known of its reports.
+func (m *memory[S]) UnmarshalBinary(data []byte) error {
+	reports := calibrate.NewReports()
+	if codec.Kind(data) == stateKind {
+		r := codec.NewReader(data, stateKind, stateVersion)
+		reports.Read(r)
+		data = r.Rest()
+		if err := r.Close(); err != nil {
+			return err
+		}
+	}
+	if err := m.state.UnmarshalBinary(data); err != nil {
+		return err
+	}
+	m.reports = reports
+	return nil
+}
 
 func (p *Processor[S]) fingerprint(batch service.MessageBatch, indices []int) fingerprint {
 	var h maphash.Hash

@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"buildmon/internal/anomaly"
+	"buildmon/internal/calibrate"
+	"buildmon/internal/codec"
 	"buildmon/internal/reading"
 	"buildmon/plugins/internal/carry"
 	"buildmon/plugins/internal/detect"
@@ -34,7 +36,7 @@ func (e *every) Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.A
 		return found
 	}
 	return append(found, &anomaly.Anomaly{
-		Reading: r, Detector: "third", Type: "third", Metric: "temperature", Score: 0.5, Value: float64(e.seen), Explanation: "The third.",
+		Reading: r, Detector: "third", Type: "third", Metric: "temperature", Strength: 0.75, Value: float64(e.seen), Explanation: "The third.",
 	})
 }
 
@@ -162,6 +164,44 @@ func TestProcessorContinuesAfterARestart(t *testing.T) {
 	p = processor(t, res)
 	batch := batchOf(0, 2, 3)
 	assert.Equal(t, []int{3}, found(t, batch, process(t, p, batch)))
+}
+
+// scores are those of the anomalies of a batch.
+func scores(t *testing.T, p *detect.Processor[*every], batch service.MessageBatch) (list []float64) {
+	t.Helper()
+	for _, msg := range process(t, p, batch)[len(batch):] {
+		_, value := carry.Derived(msg)
+		a := value.(*anomaly.Anomaly)
+		require.Equal(t, anomaly.High, a.Severity)
+		list = append(list, a.Score)
+	}
+	return list
+}
+
+// The score is how rare the report is among readings, whatever the detector measures;
+// what is known of that survives a restart.
+func TestScoresSayHowRareReportsAre(t *testing.T) {
+	res := resources()
+	p := processor(t, res)
+	score := func(reports, readings float64) float64 { return calibrate.Score((1 + reports) / (1000 + readings)) }
+	require.Equal(t, []float64{score(0, 3), score(1, 6)}, scores(t, p, batchOf(0, 0, 6)))
+	require.Equal(t, []float64{score(0, 3)}, scores(t, p, batchOf(1, 0, 3)), "of each lane")
+	require.NoError(t, p.Close(t.Context()))
+	p = processor(t, res)
+	require.Equal(t, []float64{score(2, 9)}, scores(t, p, batchOf(0, 6, 9)))
+}
+
+// States of before are those of the detector alone.
+func TestAStateWithoutReportsIsTaken(t *testing.T) {
+	res := resources()
+	older, newer := []byte("2"), codec.AppendHeader(nil, "reports", 99)
+	require.NoError(t, res.AccessCache(t.Context(), "learned", func(c service.Cache) {
+		require.NoError(t, c.Set(t.Context(), "third/sensors/0", older, nil))
+		require.NoError(t, c.Set(t.Context(), "third/sensors/1", newer, nil))
+	}))
+	p := processor(t, res)
+	require.Len(t, scores(t, p, batchOf(0, 0, 1)), 1, "the third")
+	require.Empty(t, scores(t, p, batchOf(1, 0, 1)), "one that is refused is learned anew")
 }
 
 // patient also counts ticks.

@@ -2,14 +2,14 @@ package anomaly
 
 import "math"
 
-// ScoreBeyond is the score of a value that lies that distance past a limit, in
-// the unit of scale, which is what counts as far for this value:
+// StrengthBeyond is the strength of what is said of a value that lies that
+// distance past a limit, in the unit of scale, which is what counts as far for this value:
 //
 //	1 − ½ · 2^(−distance/scale)
 //
 // It is 0.5 at the limit, 0.75 one scale past it, 0.875 two, and never above 1,
-// so scores of detectors with limits can be compared.
-func ScoreBeyond(distance, scale float64) float64 {
+// so severities of detectors with limits mean the same.
+func StrengthBeyond(distance, scale float64) float64 {
 	past := distance / scale
 	if math.IsNaN(past) || past < 0 {
 		past = math.Inf(1) // both so large that their ratio is lost

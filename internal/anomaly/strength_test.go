@@ -9,10 +9,10 @@ import (
 	"buildmon/internal/anomaly"
 )
 
-func TestScoreBeyond(t *testing.T) {
+func TestStrengthBeyond(t *testing.T) {
 	f := func(distance, scale, want float64) {
 		t.Helper()
-		assert.InDelta(t, want, anomaly.ScoreBeyond(distance, scale), 1e-12)
+		assert.InDelta(t, want, anomaly.StrengthBeyond(distance, scale), 1e-12)
 	}
 
 	// By hand: each scale halves what is missing to 1.
