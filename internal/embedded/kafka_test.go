@@ -54,7 +54,7 @@ func consume(t *testing.T, brokers []string, n int) map[string]int {
 	client := newClient(t, brokers,
 		kgo.ConsumerGroup("buildmon"), kgo.ConsumeTopics("sensors"), kgo.DisableAutoCommit())
 	defer client.Close() // leaves the group
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	seen := map[string]int{}
 	for got := 0; got < n; {
@@ -123,7 +123,7 @@ func TestKafkaSurvivesKill(t *testing.T) {
 		require.Eventually(t, func() bool {
 			offsets, err := admin.ListEndOffsets(t.Context(), "sensors")
 			return err == nil && total(offsets) > int64(written+50)
-		}, 30*time.Second, time.Millisecond, "the writer is at work")
+		}, time.Minute, time.Millisecond, "the writer is at work")
 		require.NoError(t, child.Process.Kill())
 		_ = child.Wait() // the error says that it was killed
 		client.Close()   // a cancelled context does not end a record that may have arrived

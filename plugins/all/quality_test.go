@@ -103,7 +103,7 @@ func judge(t *testing.T, metrics []string, forest string, readings [][]byte) []v
 		}
 		require.NoError(t, send(t.Context(), batch))
 	}
-	require.NoError(t, stream.StopWithin(30*time.Second))
+	require.NoError(t, stream.StopWithin(5*time.Minute))
 	<-ended
 	require.Len(t, verdicts, len(readings))
 	return verdicts

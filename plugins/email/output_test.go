@@ -119,7 +119,7 @@ to: ${! @alert_to }
 subject: ${! @alert_title }
 body: ${! this.text }
 id: ${! @alert_id }
-timeout: 5s
+timeout: 1m
 `
 
 func TestMailArrives(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/goleak"
 
 	"buildmon/internal/testkafka"
 
@@ -25,6 +26,17 @@ func within(t *testing.T, d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	t.Cleanup(cancel)
 	return ctx
+}
+
+// noneLeft requires that nothing goes on, in the end, that options do not leave out.
+func noneLeft(t *testing.T, options ...goleak.Option) {
+	t.Helper()
+	ctx := within(t, soon)
+	err := goleak.Find(options...) // has a little patience of its own
+	for err != nil && ctx.Err() == nil {
+		err = goleak.Find(options...)
+	}
+	require.NoError(t, err)
 }
 
 // inputYAML is a config of the input; more are lines of further fields.
@@ -48,6 +60,19 @@ func openInput(t *testing.T, yaml string) *input {
 	in := newInput(t, yaml)
 	require.NoError(t, in.Connect(within(t, soon)))
 	return in
+}
+
+// closeSoon closes an input, which must not wait for a rebalance_timeout.
+func closeSoon(t *testing.T, in *input) {
+	t.Helper()
+	closed := make(chan error, 1)
+	go func() { closed <- in.Close(context.Background()) }()
+	select {
+	case err := <-closed:
+		require.NoError(t, err)
+	case <-time.After(soon):
+		t.Fatal("still closing")
+	}
 }
 
 // got is a batch that was read.

@@ -261,9 +261,18 @@ func TestInputStartsAtTheEndIfAskedTo(t *testing.T) {
 		topic := testkafka.Topic(t, brokers, 1)
 		seed(t, brokers, topic, 0, 20)
 		in := openInput(t, inputYAML(brokers, topic, topic, "start_offset: latest"))
-		quiet(t, in, 3*time.Second)
-		seed(t, brokers, topic, 0, 1)
-		require.Equal(t, 20, read(t, in).offsets[0])
+		// Where the end is, is found out some time after the input was opened: what was
+		// written until then is not read, nor what was there before.
+		for written := 20; ; written++ {
+			require.Less(t, written, 1000)
+			seed(t, brokers, topic, 0, 1)
+			g, err := tryRead(t, in, 100*time.Millisecond)
+			if err == nil {
+				require.GreaterOrEqual(t, g.offsets[0], 20)
+				break
+			}
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+		}
 	})
 }
 
@@ -344,11 +353,10 @@ func TestInputConnectFailsFast(t *testing.T) {
 	require.NoError(t, closed.Close())
 
 	in := newInput(t, inputYAML([]string{address}, "sensors", "buildmon"))
-	start := time.Now()
 	err = in.Connect(context.Background())
 	require.ErrorContains(t, err, "connecting to kafka at ["+address+"]: ")
+	require.ErrorContains(t, err, "connection refused")
 	require.ErrorContains(t, err, "; check seed_brokers (BUILDMON_KAFKA_BROKERS)")
-	require.Less(t, time.Since(start), dialTimeout)
 
 	_, _, err = in.ReadBatch(context.Background())
 	require.ErrorIs(t, err, service.ErrNotConnected)
@@ -379,20 +387,18 @@ func TestInputAuthenticates(t *testing.T) {
 }
 
 func TestInputClosesWithoutLeavingAnythingBehind(t *testing.T) {
-	t.Cleanup(func() { goleak.VerifyNone(t) })
+	t.Cleanup(func() { noneLeft(t) })
 	before := goleak.IgnoreCurrent()
 	t.Run("with a broker", func(t *testing.T) {
 		brokers := testkafka.Start(t, kfake.SeedTopics(2, "sensors"))
 		in := openInput(t, inputYAML(brokers, "sensors", "buildmon"))
 		seed(t, brokers, "sensors", 0, 10)
-		read(t, in)
-		start := time.Now()
-		require.NoError(t, in.Close(context.Background()))
-		require.Less(t, time.Since(start), 3*time.Second)
+		read(t, in) // whose answer is not waited for
+		closeSoon(t, in)
 		_, _, err := in.ReadBatch(context.Background())
 		require.ErrorIs(t, err, service.ErrNotConnected)
 	})
-	goleak.VerifyNone(t, before)
+	noneLeft(t, before)
 	t.Run("while it rests before another attempt", func(t *testing.T) {
 		brokers := testkafka.Start(t, kfake.SeedTopics(1, "sensors"))
 		in := openInput(t, inputYAML(brokers, "sensors", "buildmon"))
@@ -400,16 +406,14 @@ func TestInputClosesWithoutLeavingAnythingBehind(t *testing.T) {
 		read(t, in).answer(t, errRefused)
 		require.NoError(t, in.Close(context.Background()))
 	})
-	goleak.VerifyNone(t, before)
+	noneLeft(t, before)
 	t.Run("after the broker went away", func(t *testing.T) {
 		cluster := testkafka.StartCluster(t, kfake.SeedTopics(1, "sensors"))
 		in := openInput(t, inputYAML(cluster.ListenAddrs(), "sensors", "buildmon"))
 		seed(t, cluster.ListenAddrs(), "sensors", 0, 10)
 		read(t, in).answer(t, nil)
 		cluster.Close()
-		start := time.Now()
-		require.NoError(t, in.Close(context.Background()))
-		require.Less(t, time.Since(start), commitTimeout+leaveTimeout+3*time.Second)
+		closeSoon(t, in)
 	})
 }
 
@@ -435,18 +439,18 @@ func TestInputTicksWhenNothingIsLeft(t *testing.T) {
 			require.False(t, items[0].Tick.IsZero())
 			return items[0].Tick, ack
 		}
+		before := time.Now()
 		in := open()
 		for left := 20; left > 0; {
 			g := read(t, in)
 			left -= len(g.offsets)
 			g.answer(t, nil)
 		}
-		before := time.Now()
 		one, ack := tick(in)
 		quiet(t, in, 100*time.Millisecond)
 		require.NoError(t, ack(t.Context(), nil))
 		two, ack := tick(in)
-		require.WithinRange(t, one, before.Add(-time.Second), two)
+		require.WithinRange(t, one, before, two)
 		require.NoError(t, ack(t.Context(), nil))
 		require.NoError(t, in.Close(t.Context()))
 

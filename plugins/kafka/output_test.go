@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,7 +19,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
-	"go.uber.org/goleak"
 
 	"buildmon/internal/testkafka"
 )
@@ -255,11 +255,12 @@ func TestOutputLosesNothingWhileTheBrokerIsAway(t *testing.T) {
 	for _, r := range stored(t, brokers, "sensors", 2) {
 		values = append(values, string(r.Value))
 	}
-	require.Equal(t, []string{"a", "b"}, values)
+	// An attempt that took too long may have arrived all the same.
+	require.Equal(t, []string{"a", "b"}, slices.Compact(values))
 }
 
 func TestOutputEndsWithItsContext(t *testing.T) {
-	t.Cleanup(func() { goleak.VerifyNone(t) })
+	t.Cleanup(func() { noneLeft(t) })
 	cluster := testkafka.StartCluster(t, kfake.SeedTopics(1, "sensors"))
 	out := openOutput(t, cluster.ListenAddrs(), "topic: sensors")
 	require.NoError(t, out.WriteBatch(within(t, soon), service.MessageBatch{message("a")}))
@@ -273,7 +274,7 @@ func TestOutputEndsWithItsContext(t *testing.T) {
 	select {
 	case err := <-result:
 		require.ErrorIs(t, err, context.Canceled)
-	case <-time.After(5 * time.Second):
+	case <-time.After(soon):
 		t.Fatal("WriteBatch did not end with its context")
 	}
 	require.NoError(t, out.Close(context.Background()))

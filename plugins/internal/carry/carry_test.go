@@ -75,7 +75,7 @@ func TestStreamCarriesFromProcessorToProcessor(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- stream.Run(context.Background()) }()
 	require.NoError(t, produce(t.Context(), service.MessageBatch{service.NewMessage([]byte(wire))}))
-	require.NoError(t, stream.StopWithin(5*time.Second))
+	require.NoError(t, stream.StopWithin(time.Minute))
 	require.NoError(t, <-done)
 
 	require.Len(t, found, 3)
