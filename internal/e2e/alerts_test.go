@@ -56,7 +56,7 @@ func newWebhook(t *testing.T, answer http.HandlerFunc) *webhook {
 // next waits for a message that says something of a metric of a sensor.
 func (w *webhook) next(t *testing.T, sensor, metric string) (heard, alert.Alert) {
 	t.Helper()
-	timeout := time.After(time.Minute)
+	timeout := time.After(soon)
 	for {
 		select {
 		case h := <-w.heard:
@@ -194,7 +194,7 @@ func TestAlertsOutliveAProcess(t *testing.T) {
 	event("101", now.Add(-time.Minute))
 	before, _ := silent.next(t, "101", "co2")
 	event("102", now)
-	require.Eventually(t, func() bool { return s.number("SELECT count(*) FROM alert_messages") == 2 }, 20*time.Second, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return s.number("SELECT count(*) FROM alert_messages") == 2 }, soon, 50*time.Millisecond)
 	dying.kill()
 
 	hook := newWebhook(t, fine)
@@ -209,7 +209,7 @@ func TestAlertsOutliveAProcess(t *testing.T) {
 	require.NotEqual(t, again.key, second.key)
 	require.Eventually(t, func() bool {
 		return s.number("SELECT count(*) FROM alert_messages WHERE delivered_at IS NOT NULL") == 2
-	}, 20*time.Second, 50*time.Millisecond)
+	}, soon, 50*time.Millisecond)
 
 	// One ends, and the other goes on.
 	require.NoError(t, s.pool.QueryRow(t.Context(), "SELECT pg_terminate_backend($1)", first).Scan(nil))
@@ -230,7 +230,7 @@ func (s *site) leader(before int64) (pid int64) {
 		pid = s.number(`SELECT coalesce(max(pid), 0) FROM pg_locks WHERE locktype = 'advisory' AND classid = 1634497140 AND granted
 			AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
 		return pid != 0 && pid != before
-	}, 30*time.Second, 20*time.Millisecond)
+	}, soon, 20*time.Millisecond)
 	return pid
 }
 
@@ -241,5 +241,5 @@ func (s *site) waitForTable(name string) {
 		var there bool
 		err := s.pool.QueryRow(s.t.Context(), "SELECT to_regclass($1) IS NOT NULL", name).Scan(&there)
 		return err == nil && there
-	}, 30*time.Second, 50*time.Millisecond)
+	}, soon, 50*time.Millisecond)
 }

@@ -44,6 +44,9 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// soon bounds everything that has to happen in the end, on however busy a machine.
+const soon = 3 * time.Minute
+
 // site is a topic and a database of a test's own.
 type site struct {
 	t       *testing.T
@@ -138,11 +141,12 @@ func (p *process) kill() {
 	<-p.done
 }
 
-// stop asks the process to end and wants it to do so cleanly and soon.
+// stop asks the process to end and wants it to do so cleanly, and within the 20 s that
+// are promised, with something for a busy machine.
 func (p *process) stop() {
 	p.t.Helper()
 	require.NoError(p.t, p.cmd.Process.Signal(syscall.SIGTERM))
-	p.wait(15 * time.Second)
+	p.wait(40 * time.Second)
 }
 
 func (p *process) wait(most time.Duration) {
@@ -169,7 +173,7 @@ func (s *site) readings() (n int64) {
 
 func (s *site) waitForReadings(want int64) {
 	s.t.Helper()
-	require.Eventually(s.t, func() bool { return s.readings() >= want }, 90*time.Second, 50*time.Millisecond,
+	require.Eventually(s.t, func() bool { return s.readings() >= want }, soon, 50*time.Millisecond,
 		"%d readings wanted", want)
 	require.Equal(s.t, want, s.readings())
 }

@@ -16,7 +16,7 @@ import (
 func TestWindowOfADayIsNotReadAgain(t *testing.T) {
 	s := newSite(t)
 	const n = 200_000 // of less than a day, so all of one window and one partition of days
-	s.start("simulate.yaml", simulated(n)...).wait(2 * time.Minute)
+	s.start("simulate.yaml", simulated(n)...).wait(soon)
 	text, err := os.ReadFile("../../pipelines/monitor.yaml")
 	require.NoError(t, err)
 	text = bytes.Replace(text, []byte("size: 30s"), []byte("size: 24h"), 1)
@@ -25,7 +25,7 @@ func TestWindowOfADayIsNotReadAgain(t *testing.T) {
 	require.NoError(t, os.WriteFile(daily, text, 0o600))
 
 	p := s.start(daily)
-	require.Eventually(t, func() bool { return s.committed(s.topic) >= n/3 }, time.Minute, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return s.committed(s.topic) >= n/10 }, soon, 5*time.Millisecond)
 	p.kill()
 	require.Less(t, s.readings(), int64(n), "killed too late to prove anything")
 
@@ -36,18 +36,19 @@ func TestWindowOfADayIsNotReadAgain(t *testing.T) {
 	require.EqualValues(t, 1, s.number("SELECT count(DISTINCT (window_start, window_end)) FROM sensor_aggregates"))
 }
 
-// One, two and four processes share the partitions, then one again.
+// One, two and four processes share the partitions, then one again. The second half of
+// the readings comes when all four are there.
 func TestProcessesJoinAndLeaveUnderLoad(t *testing.T) {
 	s := newSite(t)
 	const n, partitions = 200_000, 8
 	_, err := s.admin.CreateTopic(t.Context(), partitions, 1, nil, s.topic)
 	require.NoError(t, err)
-	s.start("simulate.yaml", simulated(n)...)
+	s.start("simulate.yaml", simulated(n/2)...)
 
 	group := []*process{s.start("monitor.yaml")}
 	reach := func(share int64) {
 		t.Helper()
-		require.Eventually(t, func() bool { return s.readings() >= share*n/100 }, 90*time.Second, 5*time.Millisecond)
+		require.Eventually(t, func() bool { return s.readings() >= share*n/100 }, soon, 5*time.Millisecond)
 	}
 	members := func() (active int) {
 		described, err := s.admin.DescribeGroups(t.Context(), s.topic)
@@ -67,8 +68,9 @@ func TestProcessesJoinAndLeaveUnderLoad(t *testing.T) {
 	for len(group) < 4 {
 		group = append(group, s.start("monitor.yaml"))
 	}
-	require.Eventually(t, func() bool { return members() == 4 }, time.Minute, 50*time.Millisecond, "all four get partitions")
-	require.Less(t, s.readings(), int64(n), "they joined too late to prove anything")
+	require.Eventually(t, func() bool { return members() == 4 }, soon, 50*time.Millisecond, "all four get partitions")
+	s.start("simulate.yaml", append(simulated(n/2), "BUILDMON_SIMULATOR_START=2026-01-06T00:00:00Z")...)
+	reach(60)
 	for _, p := range group[:3] {
 		p.stop()
 	}

@@ -80,7 +80,7 @@ func TestNothingShowsAPassword(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), path, "-c", config)
 	cmd.Env, cmd.Stdout, cmd.Stderr = env, log, log
 	require.NoError(t, cmd.Start())
-	client := http.Client{Timeout: 5 * time.Second}
+	client := http.Client{Timeout: soon}
 	get := func(path string) string {
 		var body []byte
 		require.Eventually(t, func() bool {
@@ -91,14 +91,14 @@ func TestNothingShowsAPassword(t *testing.T) {
 			defer resp.Body.Close()
 			body, err = io.ReadAll(resp.Body)
 			return err == nil
-		}, 10*time.Second, 20*time.Millisecond)
+		}, soon, 20*time.Millisecond)
 		return string(body)
 	}
 	for _, path := range []string{"/metrics", "/ready", "/ping", "/version", "/endpoints", "/debug/config/json", "/debug/config/yaml"} {
 		require.NotContains(t, get(path), secret, path)
 	}
 	for _, complaint := range []string{"connecting to kafka", "connecting to postgres"} {
-		require.Eventually(t, func() bool { return strings.Contains(logged(), complaint) }, 10*time.Second, 20*time.Millisecond, complaint)
+		require.Eventually(t, func() bool { return strings.Contains(logged(), complaint) }, soon, 20*time.Millisecond, complaint)
 	}
 	require.NoError(t, cmd.Process.Kill())
 	require.Error(t, cmd.Wait())

@@ -20,7 +20,7 @@ func TestSilentGatewaysAreOneEventEach(t *testing.T) {
 	_, err := s.admin.CreateTopic(t.Context(), 3, 1, nil, s.topic)
 	require.NoError(t, err)
 	const n = 30_000
-	s.start(pipeline, append(simulated(n), "BUILDMON_SIMULATOR_FAULTS=0.1", "BUILDMON_SIMULATOR_INTERVAL=1m")...).wait(2 * time.Minute)
+	s.start(pipeline, append(simulated(n), "BUILDMON_SIMULATOR_FAULTS=0.1", "BUILDMON_SIMULATOR_INTERVAL=1m")...).wait(soon)
 	p := s.start("monitor.yaml")
 	s.waitForReadings(n)
 	p.stop()
@@ -45,7 +45,7 @@ func TestSilentGatewaysAreOneEventEach(t *testing.T) {
 		SELECT e::text AS x FROM anomaly_events e UNION ALL SELECT a::text FROM sensor_anomalies a) y`
 	before := s.number(digest)
 	p = s.start("monitor.yaml", "BUILDMON_KAFKA_GROUP="+s.topic+"-replay", "BUILDMON_STATE_CACHE=none")
-	require.Eventually(t, func() bool { return s.committed(s.topic+"-replay") == n }, time.Minute, 100*time.Millisecond)
+	require.Eventually(t, func() bool { return s.committed(s.topic+"-replay") == n }, soon, 100*time.Millisecond)
 	p.stop()
 	require.Equal(t, before, s.number(digest))
 }
@@ -55,7 +55,7 @@ func TestBacklogIsNoSilence(t *testing.T) {
 	pipeline := simulation(t, "kinds: [ dropout ]", "max_in_flight: 64")
 	s := newSite(t)
 	const n = 30_000
-	s.start(pipeline, append(simulated(n), "BUILDMON_SIMULATOR_FAULTS=0")...).wait(2 * time.Minute)
+	s.start(pipeline, append(simulated(n), "BUILDMON_SIMULATOR_FAULTS=0")...).wait(soon)
 	p := s.start("monitor.yaml")
 	s.waitForReadings(n)
 	p.stop()
