@@ -82,11 +82,9 @@ type Sensor struct {
 type metric struct {
 	daily  hourly.Baseline
 	recent float64 // average
-	since  int64   // values it is from, up to the time constant
-	first  float64 // value
+	since  int64   // values it is from, up to the time constant; 0 if there was none
 	newest float64
 	at     int64 // time of the newest value
-	known  bool
 }
 
 // NewSensor returns a sensor of which nothing is known.
@@ -97,47 +95,42 @@ func NewSensor(metrics int) *Sensor { return &Sensor{metrics: make([]metric, met
 // absent is NaN, and so are its features.
 func (s *Sensor) Describe(at int64, values []float64, kinds []Kind, features []float64) (late bool) {
 	late = s.count > 0 && at <= s.last
-	_, place := hourly.Slot(at)
+	number := hourly.Number(at)
 	gap := int64(gapFactor * s.interval)
 	for i, v := range values {
 		m := &s.metrics[i]
 		for k, kind := range kinds {
-			features[i*len(kinds)+k] = m.feature(kind, at, place, gap, v)
+			features[i*len(kinds)+k] = v - m.reference(kind, at, number, gap)
 		}
 	}
 	if !late {
-		s.learn(at, values)
+		s.learn(at, number, values)
 	}
 	return late
 }
 
-func (m *metric) feature(kind Kind, at int64, place int, gap int64, v float64) float64 {
+// reference is what a kind of feature compares a value with, NaN if that is not known.
+func (m *metric) reference(kind Kind, at, number, gap int64) float64 {
 	switch kind {
 	case Value:
-		return v
+		return 0
 	case Daily:
-		if mean, ok := m.daily.Expect(place); ok {
-			return v - mean
-		}
-		if level, ok := m.daily.Level(); ok {
-			return v - level
-		}
-		if m.known {
-			return v - m.first
-		}
+		return m.daily.Expect(number)
 	case Recent:
-		if m.known && at-m.at <= halfHour {
-			return v - m.recent
+		if m.since > 0 && at-m.at <= halfHour {
+			return m.recent
 		}
 	case Step:
-		if since := at - m.at; m.known && since > 0 && (gap == 0 || since <= gap) {
-			return v - m.newest
+		if since := at - m.at; m.since > 0 && since > 0 && (gap == 0 || since <= gap) {
+			return m.newest
 		}
 	}
-	return math.NaN()
+	return nan
 }
 
-func (s *Sensor) learn(at int64, values []float64) {
+var nan = math.NaN()
+
+func (s *Sensor) learn(at, number int64, values []float64) {
 	if s.count > 0 {
 		passed := float64(at - s.last)
 		switch {
@@ -159,8 +152,8 @@ func (s *Sensor) learn(at int64, values []float64) {
 			continue
 		}
 		m := &s.metrics[i]
-		m.daily.Learn(at, v)
-		if since := at - m.at; !m.known || since > halfHour {
+		m.daily.Learn(number, v)
+		if since := at - m.at; m.since == 0 || since > halfHour {
 			m.recent, m.since = v, 1
 		} else {
 			if since != passed {
@@ -168,9 +161,6 @@ func (s *Sensor) learn(at int64, values []float64) {
 			}
 			m.since++
 			m.recent += max(share, 1/float64(m.since)) * (v - m.recent)
-		}
-		if !m.known {
-			m.first, m.known = v, true
 		}
 		m.newest, m.at = v, at
 	}
@@ -182,12 +172,11 @@ func (s *Sensor) Append(b []byte) []byte {
 	b = codec.AppendFloat(b, s.interval)
 	for i := range s.metrics {
 		m := &s.metrics[i]
-		if b = codec.AppendBool(b, m.known); !m.known {
+		if b = codec.AppendInt(b, m.since); m.since == 0 {
 			continue
 		}
 		b = m.daily.Append(b)
-		b = codec.AppendInt(codec.AppendFloat(b, m.recent), m.since)
-		b = codec.AppendInt(codec.AppendFloat(codec.AppendFloat(b, m.first), m.newest), m.at)
+		b = codec.AppendInt(codec.AppendFloat(codec.AppendFloat(b, m.recent), m.newest), m.at)
 	}
 	return b
 }
@@ -201,12 +190,10 @@ func (s *Sensor) Read(r *codec.Reader) {
 	s.interval = r.Finite()
 	for i := range s.metrics {
 		m := &s.metrics[i]
-		*m = metric{known: r.Bool()}
-		if !m.known {
+		if *m = (metric{since: r.Natural()}); m.since == 0 {
 			continue
 		}
 		m.daily.Read(r)
-		m.recent, m.since = r.Finite(), r.Natural()
-		m.first, m.newest, m.at = r.Finite(), r.Finite(), r.Int()
+		m.recent, m.newest, m.at = r.Finite(), r.Finite(), r.Int()
 	}
 }

@@ -37,7 +37,7 @@ func TestDescribe(t *testing.T) {
 				assert.True(t, math.IsNaN(got[i]), "%v is %v", all[i], got[i])
 				continue
 			}
-			assert.InDelta(t, want[i], got[i], 1e-9, all[i].String())
+			assert.InDelta(t, want[i], got[i], 1e-6, all[i].String())
 		}
 	}
 

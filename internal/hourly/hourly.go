@@ -75,53 +75,78 @@ const (
 	// share is how much of a new hour the mean of its place takes, once there were some.
 	share = 0.3
 
-	// An hour counts as at most clip mean errors away from what was expected, when
-	// there have been enough to know the error.
-	clip   = 3
-	enough = 6
+	// An hour counts as at most clip mean errors away from what was expected, or as
+	// clipShare of what it is if that is more, when there have been enough to know the
+	// error.
+	clip      = 3
+	clipShare = 0.05
+	enough    = 6
 )
 
 // Baseline is the mean of a value at each place of the week, over the days before.
-// The zero Baseline knows nothing.
+// The zero Baseline knows nothing. What is remembered are distances from the first
+// value, in single precision: so the last digit is about a ten-millionth of how far the
+// value moves.
 type Baseline struct {
-	mean  [Places]float64
+	origin float64 // the first value
+
+	// The hour that is not over.
+	number int64   // since 1970
+	usual  float64 // what was expected of it
+	sum    float64 // of the distances
+	count  uint32
+
+	week *week // nil in the first hour
+}
+
+// week is what is known of hours that are over.
+type week struct {
+	mean  [Places]float32
 	hours [Places]uint8 // how many of them the mean is from, up to 255
+	level float64       // mean of all places that are known
 
 	error  float64 // mean distance of an hour from what was expected
 	errors int64   // how many it is from
-
-	// The hour that is not over.
-	number int64 // since 1970
-	sum    float64
-	count  int64
 }
 
-// Expect is the mean of earlier days at a place, and false if there were none.
-func (b *Baseline) Expect(place int) (float64, bool) {
-	return b.mean[place], b.hours[place] > 0
-}
-
-// Level is the mean of all places that are known, and false if there are none.
-func (b *Baseline) Level() (float64, bool) {
-	var sum, n float64
-	for i, hours := range b.hours {
-		if hours > 0 {
-			sum += b.mean[i]
-			n++
-		}
+// Expect is what a value is expected to be in an hour: the mean of that hour on earlier
+// days, or that of all hours that are known if it is new, and in the first hour the
+// first value. It is NaN if nothing is known.
+func (b *Baseline) Expect(number int64) float64 {
+	if b.count > 0 && number == b.number {
+		return b.usual
 	}
-	return sum / max(n, 1), n > 0
+	return b.look(number)
 }
 
-// Learn takes a value, which counts from the end of its hour on. Times must not go
+func (b *Baseline) look(number int64) float64 {
+	switch {
+	case b.week != nil:
+		_, place := Slot(number * hour)
+		if b.week.hours[place] > 0 {
+			return b.origin + float64(b.week.mean[place])
+		}
+		return b.origin + b.week.level
+	case b.count > 0:
+		return b.origin
+	}
+	return math.NaN()
+}
+
+// Learn takes a value, which counts from the end of its hour on. Hours must not go
 // back.
-func (b *Baseline) Learn(at int64, v float64) {
-	number := floor(at, hour)
-	if b.count > 0 && number != b.number {
+func (b *Baseline) Learn(number int64, v float64) {
+	switch {
+	case b.count > 0 && number != b.number:
 		b.fold()
+	case b.count == 0 && b.week == nil:
+		b.origin, b.usual = v, v
+	}
+	if b.count == 0 && b.week != nil {
+		b.usual = b.look(number)
 	}
 	b.number = number
-	b.sum += v
+	b.sum += v - b.origin
 	b.count++
 }
 
@@ -129,48 +154,85 @@ func (b *Baseline) Learn(at int64, v float64) {
 // after P. J. Huber, "Robust Estimation of a Location Parameter", Annals of
 // Mathematical Statistics 35 (1964).
 func (b *Baseline) fold() {
+	if b.week == nil {
+		b.week = &week{}
+	}
 	_, place := Slot(b.number * hour)
-	mean := b.sum / float64(b.count)
+	b.week.learn(place, b.sum/float64(b.count))
 	b.sum, b.count = 0, 0
-	n := &b.hours[place]
+}
+
+func (w *week) learn(place int, mean float64) {
+	n := &w.hours[place]
 	*n = min(*n, math.MaxUint8-1) + 1
 	if *n == 1 {
-		b.mean[place] = mean
-		return
+		w.mean[place] = float32(mean)
+	} else {
+		off := mean - float64(w.mean[place])
+		if w.errors >= enough {
+			most := max(clip*w.error, clipShare*math.Abs(off))
+			off = min(max(off, -most), most)
+		}
+		w.errors++
+		w.error += max(0.05, 1/float64(w.errors)) * (math.Abs(off) - w.error)
+		w.mean[place] += float32(max(share, 1/float64(*n)) * off)
 	}
-	off := mean - b.mean[place]
-	b.errors++
-	b.error += max(0.05, 1/float64(b.errors)) * (math.Abs(off) - b.error)
-	if b.errors > enough {
-		off = min(max(off, -clip*b.error), clip*b.error)
+	w.average()
+}
+
+// average finds the mean of all places that are known.
+func (w *week) average() {
+	var sum, n float64
+	for i, hours := range w.hours {
+		if hours > 0 {
+			sum += float64(w.mean[i])
+			n++
+		}
 	}
-	b.mean[place] += max(share, 1/float64(*n)) * off
+	w.level = sum / max(n, 1)
 }
 
 // Append appends the baseline to a state.
 func (b *Baseline) Append(to []byte) []byte {
-	for i, n := range b.hours {
+	to = codec.AppendFloat(codec.AppendFloat(to, b.origin), b.sum)
+	to = codec.AppendUint(codec.AppendInt(to, b.number), uint64(b.count))
+	if to = codec.AppendBool(to, b.week != nil); b.week == nil {
+		return to
+	}
+	w := b.week
+	for i, n := range w.hours {
 		if to = append(to, n); n > 0 {
-			to = codec.AppendFloat(to, b.mean[i])
+			to = codec.AppendFloat32(to, w.mean[i])
 		}
 	}
-	to = codec.AppendInt(codec.AppendFloat(to, b.error), b.errors)
-	to = codec.AppendInt(codec.AppendFloat(to, b.sum), b.count)
-	return codec.AppendInt(to, b.number)
+	return codec.AppendInt(codec.AppendFloat(to, w.error), w.errors)
 }
 
 // MinBytes is what Append appends at least.
-const MinBytes = Places + 8 + 1 + 8 + 1 + 1
+const MinBytes = 8 + 8 + 1 + 1 + 1
 
 // Read replaces the baseline by one that Append wrote.
 func (b *Baseline) Read(r *codec.Reader) {
-	*b = Baseline{}
-	for i := range b.hours {
-		if b.hours[i] = r.Byte(); b.hours[i] > 0 {
-			b.mean[i] = r.Finite()
-		}
+	*b = Baseline{origin: r.Finite(), sum: r.Finite(), number: r.Int()}
+	count := r.Uint()
+	if count > math.MaxUint32 {
+		r.Fail("%d values in an hour cannot be", count)
 	}
-	b.error, b.errors = r.Finite(), r.Natural()
-	b.sum, b.count = r.Finite(), r.Natural()
-	b.number = r.Int()
+	b.count = uint32(count)
+	if r.Bool() {
+		w := &week{}
+		for i := range w.hours {
+			if w.hours[i] = r.Byte(); w.hours[i] > 0 {
+				if w.mean[i] = r.Float32(); !(math.Abs(float64(w.mean[i])) < math.Inf(1)) {
+					r.Fail("a mean of %v cannot be", w.mean[i])
+				}
+			}
+		}
+		w.error, w.errors = r.Finite(), r.Natural()
+		w.average()
+		b.week = w
+	}
+	if b.count > 0 {
+		b.usual = b.look(b.number)
+	}
 }

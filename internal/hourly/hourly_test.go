@@ -59,60 +59,78 @@ func daily(at int64) float64 {
 	return 60 - 40*math.Cos(2*math.Pi*float64(at-start)/float64(24*hour))
 }
 
+func number(at int64) int64 { return hourly.Number(at) }
+
 func TestBaselineKnowsTheHoursOfEarlierDays(t *testing.T) {
 	var b hourly.Baseline
+	require.True(t, math.IsNaN(b.Expect(number(start))))
 	for at := start; at < start+24*hour; at += minute {
-		_, place := hourly.Slot(at)
-		_, known := b.Expect(place)
-		require.False(t, known, "the first of its hour")
-		b.Learn(at, daily(at))
+		b.Learn(number(at), daily(at))
 	}
 	for at := start + 24*hour; at < start+5*24*hour; at += 10 * minute {
-		_, place := hourly.Slot(at)
-		mean, known := b.Expect(place)
-		require.True(t, known)
 		// The mean of an hour lies within half of what the value moves in it.
-		require.InDelta(t, daily(at), mean, 40*2*math.Pi/24/2+0.1)
-		b.Learn(at, daily(at))
+		require.InDelta(t, daily(at), b.Expect(number(at)), 40*2*math.Pi/24/2+0.1)
+		b.Learn(number(at), daily(at))
 	}
-	_, known := b.Expect(24)
-	require.False(t, known, "no weekend yet")
-	level, _ := b.Level()
-	require.InDelta(t, 60, level, 1)
-	_, known = new(hourly.Baseline).Level()
-	require.False(t, known)
+	saturday := start + 5*24*hour
+	require.InDelta(t, 60, b.Expect(number(saturday)), 1, "no weekend yet: the mean of all hours")
+}
+
+// By hand: until an hour is over, the first value; then the mean of hours that are known.
+func TestBaselineInItsFirstHours(t *testing.T) {
+	var b hourly.Baseline
+	b.Learn(0, 10)
+	b.Learn(0, 20)
+	assert.Equal(t, 10.0, b.Expect(0))
+	assert.Equal(t, 10.0, b.Expect(5))
+	b.Learn(1, 27)
+	assert.Equal(t, 15.0, b.Expect(1))
+	b.Learn(2, 0)
+	assert.Equal(t, (15.0+27)/2, b.Expect(2))
+	assert.Equal(t, 15.0, b.Expect(24), "the same hour of the next day")
+	assert.Equal(t, 27.0, b.Expect(25))
 }
 
 // An hour that is far off moves the mean by little, a new level within days.
 func TestBaselineIsRobustAndFollows(t *testing.T) {
 	var b hourly.Baseline
-	expect := func() float64 {
-		v, _ := b.Expect(12)
-		return v
-	}
 	at := start
+	expect := func() float64 { return b.Expect(number(at) + 12) }
 	days := func(n int, v float64) {
 		for end := at + int64(n)*24*hour; at < end; at += hour {
-			b.Learn(at, v+float64(at/hour%3)) // errors of about 1
+			b.Learn(number(at), v+float64(at/hour%3)) // errors of about 1
 		}
 	}
-	days(5, 10)
+	days(4, 10)
 	assert.InDelta(t, 11, expect(), 1)
 	days(1, 1010)
+	at += 2 * 24 * hour // a weekend
 	assert.Less(t, expect(), 40.0)
-	days(20, 50)
+	days(19, 50)
 	assert.InDelta(t, 51, expect(), 5)
+
+	// What never moved follows too.
+	b = hourly.Baseline{}
+	for n := range int64(24 * 40) {
+		v := 5.0
+		if n >= 24*5 {
+			v = 6
+		}
+		b.Learn(n, v)
+	}
+	assert.InDelta(t, 6, b.Expect(24*40), 0.1)
 }
 
 func TestBaselineComesBack(t *testing.T) {
 	var b, restored hourly.Baseline
+	require.GreaterOrEqual(t, len(b.Append(nil)), hourly.MinBytes)
 	for at := start; at < start+9*24*hour; at += 7 * minute {
-		b.Learn(at, daily(at))
+		b.Learn(number(at), daily(at))
+		if at%hour == 0 {
+			r := codec.NewReader(b.Append(codec.AppendHeader(nil, "b", 1)), "b", 1)
+			restored.Read(r)
+			require.NoError(t, r.Close())
+			require.Equal(t, b, restored)
+		}
 	}
-	data := b.Append(codec.AppendHeader(nil, "b", 1))
-	r := codec.NewReader(data, "b", 1)
-	restored.Read(r)
-	require.NoError(t, r.Close())
-	require.Equal(t, b, restored)
-	require.GreaterOrEqual(t, len((&hourly.Baseline{}).Append(nil)), hourly.MinBytes)
 }

@@ -262,7 +262,7 @@ func (m *Monitor) oldestGroup() string {
 
 const (
 	monitorKind    = "isolation_forest"
-	monitorVersion = 2 // the first had no features and no events
+	monitorVersion = 3 // the first had no features and no events, the second more of each hour
 )
 
 // MarshalBinary writes all that was learned, with a version.

@@ -166,7 +166,7 @@ func TestMonitorRefusesForeignState(t *testing.T) {
 	f(monitorConfig(), append(data[:len(data):len(data)], 0), "goes on for 1 bytes after its end")
 	version := append([]byte(nil), data...)
 	version[17] = 9 // after the name of the kind and its length
-	f(monitorConfig(), version, "it has version 9, want version 2")
+	f(monitorConfig(), version, "it has version 9, want version 3")
 }
 
 func TestMonitorTakesAFixedThresholdAtOnce(t *testing.T) {
