@@ -34,7 +34,7 @@ func FromTrees(features, sample int, given []GivenTree) *Forest {
 
 // PathLength is the mean depth at which a point ends.
 func (f *Forest) PathLength(point []float64) float64 {
-	return f.pathLengthWide(rowOf(f, nil, point))
+	return f.walkWide(rowOf(f, nil, point), 0, 0, f.trees) / float64(f.trees)
 }
 
 // ExpectedPathLength is the mean depth at which points of the sample end.

@@ -252,3 +252,26 @@ func FuzzForestUnmarshal(f *testing.F) {
 		require.Equal(t, forest, same)
 	})
 }
+
+// Glance is the score where that is unusual, and about the score elsewhere.
+func TestGlance(t *testing.T) {
+	points := cloud(4096, 15, 1)
+	f := fit(t, points, 1)
+	exact := 0
+	for i, p := range points {
+		if i%10 == 0 {
+			p = append([]float64{6, -6}, p[2:]...)
+		}
+		score, glance := f.Score(p), f.Glance(p, 0.45)
+		switch {
+		case glance == score:
+			exact++
+		default:
+			require.LessOrEqual(t, glance, 0.45)
+			require.InDelta(t, score, glance, 0.1)
+		}
+		require.Equal(t, score, f.Glance(p, 0))
+	}
+	require.Less(t, exact, 3000, "a thousand are usual")
+	require.Greater(t, exact, 400, "those far off, and more, are not")
+}

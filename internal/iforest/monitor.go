@@ -92,7 +92,7 @@ type Verdict struct {
 
 	Score   float64  // from 0 to 1 by [calibrate.Score], if it was judged
 	Forest  float64  // score of the forest, within (0, 1)
-	Reasons []Reason // for an anomaly, one for each metric
+	Reasons []Reason // one for each metric, for an anomaly that is more than was reported
 }
 
 // Reason is what a metric adds to an anomaly.
@@ -182,7 +182,10 @@ func (m *Monitor) Observe(id string, groupName []byte, at time.Time, values []fl
 		j = d.Judge(m.now, m.point, Judgement{Sustained: known.sustained})
 		v.Outcome, v.Forest, v.Score = Usual, j.Score, calibrate.Score(j.Probability)
 		if j.Unusual {
-			v.Outcome, v.Reasons = Anomalous, m.reasons(d, at)
+			v.Outcome = Anomalous
+			if v.Score > known.raised || !m.open(known, at.UnixMicro()) {
+				v.Reasons = m.reasons(d, at) // which takes longer than all else
+			}
 			j.Continues, v.Continues = m.continues(known, at.UnixMicro(), v.Score, late)
 		}
 	}
@@ -196,8 +199,7 @@ func (m *Monitor) Observe(id string, groupName []byte, at time.Time, values []fl
 // continues tells whether an anomaly belongs to an event that was reported, and whether
 // it is not worse. It notes the anomaly unless it is late.
 func (m *Monitor) continues(s *sensor, at int64, score float64, late bool) (same, nothingNew bool) {
-	quiet := m.cfg.Quiet.Microseconds()
-	same = s.alarm != 0 && at-s.alarm <= quiet && s.alarm-at <= quiet
+	same = m.open(s, at)
 	nothingNew = same && score <= s.raised+worse
 	if !late {
 		s.alarm = at
@@ -206,6 +208,12 @@ func (m *Monitor) continues(s *sensor, at int64, score float64, late bool) (same
 		}
 	}
 	return same, nothingNew
+}
+
+// open tells whether the last event of a sensor is going on at a time.
+func (m *Monitor) open(s *sensor, at int64) bool {
+	quiet := m.cfg.Quiet.Microseconds()
+	return s.alarm != 0 && at-s.alarm <= quiet && s.alarm-at <= quiet
 }
 
 // reasons explain the point that was judged last.

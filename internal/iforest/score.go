@@ -14,19 +14,37 @@ const narrow = 32
 // up to 32 values.
 func (f *Forest) Score(point []float64) float64 { return scoreOf(f, point) }
 
-func scoreOf[T Value](f *Forest, point []T) float64 {
+func scoreOf[T Value](f *Forest, point []T) float64 { return glanceOf(f, point, 0) }
+
+// Glance is the score of a point, or about that if it is usual: one that the first
+// quarter of the trees gives no more than that score gets their score. So points that
+// nobody will ask about cost a quarter.
+func (f *Forest) Glance(point []float64, usual float64) float64 { return glanceOf(f, point, usual) }
+
+func glanceOf[T Value](f *Forest, point []T, usual float64) float64 {
 	if f.norm == 0 {
 		return 0.5 // grown from a single point: nothing stands out
 	}
 	var buf [narrow]order
-	var length float64
-	if f.features <= narrow {
-		rowOf(f, buf[:0], point)
-		length = f.pathLength(&buf)
-	} else {
-		length = f.pathLengthWide(rowOf(f, nil, point))
+	row := rowOf(f, buf[:0], point)
+	walk := func(length float64, from, to int) float64 {
+		if f.features <= narrow {
+			return f.walk((*[narrow]order)(row[:narrow]), length, from, to)
+		}
+		return f.walkWide(row, length, from, to)
 	}
-	return math.Exp2(-length / f.norm)
+	some := f.trees / 4
+	var length float64
+	if usual > 0 && some > 0 {
+		length = walk(0, 0, some)
+		if score := math.Exp2(-length / (float64(some) * f.norm)); score <= usual {
+			return score
+		}
+	} else {
+		some = 0
+	}
+	length = walk(length, some, f.trees)
+	return math.Exp2(-length / (float64(f.trees) * f.norm))
 }
 
 // rowOf appends what trees compare of a point.
@@ -40,14 +58,11 @@ func rowOf[T Value](f *Forest, row []order, point []T) []order {
 	return row
 }
 
-// pathLength is the mean over the trees of the depth at which the point ends.
-// Four trees are walked side by side, so that the processor does not wait for one
-// step before it begins the next.
-func (f *Forest) pathLength(row *[narrow]order) float64 {
+// walk adds the depths at which the point ends in the trees from one to before another. Four trees are walked side by side, so that the processor does not wait
+// for one step before it begins the next.
+func (f *Forest) walk(row *[narrow]order, sum float64, t, end int) float64 {
 	splits, leaves := f.perTree()
-	var sum float64
-	t := 0
-	for ; t+4 <= f.trees; t += 4 {
+	for ; t+4 <= end; t += 4 {
 		s := f.splits[t*splits:][:4*splits]
 		s0, s1, s2, s3 := s[:splits], s[splits:][:splits], s[2*splits:][:splits], s[3*splits:][:splits]
 		var i0, i1, i2, i3 int
@@ -63,19 +78,18 @@ func (f *Forest) pathLength(row *[narrow]order) float64 {
 		sum += f.paths[l[2*leaves+i2-splits]]
 		sum += f.paths[l[3*leaves+i3-splits]]
 	}
-	for ; t < f.trees; t++ {
+	for ; t < end; t++ {
 		sum += f.depthIn(t, row[:])
 	}
-	return sum / float64(f.trees)
+	return sum
 }
 
-// pathLengthWide is the same for points of any number of values.
-func (f *Forest) pathLengthWide(row []order) float64 {
-	var sum float64
-	for t := range f.trees {
+// walkWide is the same for points of any number of values.
+func (f *Forest) walkWide(row []order, sum float64, t, end int) float64 {
+	for ; t < end; t++ {
 		sum += f.depthIn(t, row)
 	}
-	return sum / float64(f.trees)
+	return sum
 }
 
 // depthIn is the depth at which the point ends in one tree.

@@ -141,6 +141,9 @@ func (s *state) anomaly(r *reading.Reading, v iforest.Verdict) *anomaly.Anomaly 
 		Reading: r, Detector: component, Type: anomalyType, Metric: anomaly.MultipleMetrics, Continues: v.Continues,
 		Strength: v.Score, Value: math.NaN(), Low: math.NaN(), High: math.NaN(),
 	}
+	if v.Reasons == nil {
+		return a
+	}
 	parts := make([]part, len(s.metrics))
 	for i, name := range s.metrics {
 		p := part{metric: name, value: s.values[i], Reason: v.Reasons[i]}
