@@ -263,10 +263,9 @@ func TestGlance(t *testing.T) {
 			p = append([]float64{6, -6}, p[2:]...)
 		}
 		score, glance := f.Score(p), f.Glance(p, 0.45)
-		switch {
-		case glance == score:
+		if glance == score {
 			exact++
-		default:
+		} else {
 			require.LessOrEqual(t, glance, 0.45)
 			require.InDelta(t, score, glance, 0.1)
 		}

@@ -71,7 +71,7 @@ No message is dropped or held back, and none fails because of its content. A bat
 
 == Memory
 
-For each partition and group, `+"`trees`"+` times 16 bytes times `+"`samples`"+` (410 kB by default), and `+"`max_history`"+` times 80 bytes plus 16 for each metric (330 kB by default); for each sensor 600 bytes for each metric (3 kB by default).`).
+For each partition and group, `+"`trees`"+` times 16 bytes times `+"`samples`"+` (410 kB by default), and `+"`max_history`"+` times 80 bytes plus 16 for each metric (330 kB by default); for each sensor 400 bytes for each metric (2 kB by default), and 100 in its first hour.`).
 		Fields(
 			service.NewStringListField(fieldMetrics).Default(wellKnown()).
 				Description("The metrics to judge together: members of a reading that are numbers. A reading that lacks some of them is judged as if they had their median, one that lacks more than half is not judged.").
