@@ -24,7 +24,9 @@ type dimension struct {
 var dimensions = []dimension{
 	{"sensors", []int{100, 1000, 10_000, 100_000, 1_000_000}, func(n int, f feed) (feed, []string) {
 		f.sensors = n
-		f.readings = max(f.readings, 2*n)
+		// Ten of each where that takes no hours: detectors keep little of a sensor that
+		// they have seen a few times, which is quickly read back at a restart.
+		f.readings = max(f.readings, 2*n, min(10*n, 1_000_000))
 		return f, nil
 	}},
 	{"groups", []int{12, 120, 1200, 12_000, 100_000}, func(n int, f feed) (feed, []string) {

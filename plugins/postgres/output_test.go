@@ -20,6 +20,7 @@ import (
 	"buildmon/internal/anomaly"
 	"buildmon/internal/testpg"
 	"buildmon/plugins/internal/carry"
+	"buildmon/plugins/internal/testconfig"
 )
 
 func newOutput(t *testing.T, config string, args ...any) *output {
@@ -61,35 +62,27 @@ func query(t *testing.T, dsn, sql string) (s string) {
 }
 
 func TestConfig(t *testing.T) {
-	for _, test := range []struct{ config, lintContains, errContains string }{
+	for _, test := range []struct{ config, errContains, lintContains string }{
 		{config: "dsn: postgres://localhost/x"},
 		{config: "dsn: postgres://localhost/x\nretention: { readings: 48h, aggregates: 720h }"},
-		{config: "{}", lintContains: "field dsn is required"},
-		{config: "dsn: 'postgres://localhost:port/x'", errContains: "parsing the DSN"},
-		{config: "dsn: postgres://localhost/x\nretention: { readings: -1h }", lintContains: "must not be negative, got -1h", errContains: "retention of readings must not be negative, got -1h0m0s"},
-		{config: "dsn: postgres://localhost/x\nretention: { aggregates: 1h }", errContains: "retention of aggregates 1h0m0s must not be shorter"},
-		{config: "dsn: postgres://localhost/x\ntimeout: 0s", lintContains: "must be positive, got 0s", errContains: "timeout must be positive, got 0s"},
-		{config: "dsn: postgres://localhost/x\ntable: mine", lintContains: `table "mine" needs columns`, errContains: `table "mine" needs columns`},
-		{config: "dsn: postgres://localhost/x\ncolumns: root = this", lintContains: "columns needs table", errContains: "columns needs table"},
-		{config: "dsn: postgres://localhost/x\ntable: a.b.c\ncolumns: root = this", errContains: `table is "a.b.c", want table or schema.table`},
+		{config: "{}", errContains: "field 'dsn' is required", lintContains: "field dsn is required"},
+		{"dsn: 'postgres://localhost:port/x'", "parsing the DSN", testconfig.NotLinted},
+		{"dsn: postgres://localhost/x\nretention: { readings: -1h }", "retention of readings must not be negative, got -1h0m0s", "must not be negative, got -1h"},
+		{"dsn: postgres://localhost/x\nretention: { aggregates: 1h }", "retention of aggregates 1h0m0s must not be shorter", testconfig.NotLinted},
+		{"dsn: postgres://localhost/x\ntimeout: 0s", "timeout must be positive, got 0s", "must be positive, got 0s"},
+		{"dsn: postgres://localhost/x\ntable: mine", `table "mine" needs columns`, ""},
+		{"dsn: postgres://localhost/x\ncolumns: root = this", "columns needs table", ""},
+		{"dsn: postgres://localhost/x\ntable: a.b.c\ncolumns: root = this", `table is "a.b.c", want table or schema.table`, testconfig.NotLinted},
 	} {
 		t.Run(test.config, func(t *testing.T) {
 			indented := "    " + strings.ReplaceAll(test.config, "\n", "\n    ")
 			lints, err := service.GlobalEnvironment().NewComponentConfigLinter().LintOutputYAML([]byte("postgres:\n" + indented))
 			require.NoError(t, err)
-			if test.lintContains == "" {
-				require.Empty(t, lints)
-			} else {
-				require.NotEmpty(t, lints)
-				require.Contains(t, lints[0].Error(), test.lintContains)
-			}
 			conf, err := outputSpec().ParseYAML(test.config, nil)
 			if err == nil {
 				_, err = newFromConfig(conf, service.MockResources())
 			}
-			if test.errContains != "" {
-				require.ErrorContains(t, err, test.errContains)
-			}
+			testconfig.Require(t, err, lints, test.errContains, test.lintContains)
 		})
 	}
 }

