@@ -105,7 +105,7 @@ const memory = 1.0 / 20
 
 // Judgement is what a [Detector] says of a point.
 type Judgement struct {
-	Score     float64 // of the forest, within (0, 1); by [Forest.Glance] if it is common
+	Score     float64 // of the forest, within (0, 1); about that if it is far from unusual
 	Sustained float64 // mean of the last scores of its sensor
 
 	// Probability is that of a score or of a mean at least as large, whichever is less,
@@ -354,17 +354,14 @@ func newModel(cfg DetectorConfig, rows []row, perDay float64, rng *rand.Rand) *m
 	default:
 		m.limit = cfg.Threshold
 	}
-	m.common = min(quantile(scores, commonShare), commonMost*min(m.limit, quantile(scores, 1-m.least)))
+	m.common = common * min(m.limit, quantile(scores, 1-m.least))
 	return m
 }
 
-// Scores are common that are no larger than those of commonShare of all rows, and than
-// commonMost of what is unusual: with trees of 256 points that is three steps of the mean
-// path, of which a quarter of 100 trees has a standard error of less than half a step.
-const (
-	commonShare = 0.75
-	commonMost  = 0.8
-)
+// common is the share of an unusual score up to which scores need not be exact. With trees
+// of 256 points it is two steps of the mean path, of which a quarter of 100 trees has a
+// standard error of about 0.4 steps.
+const common = 0.87
 
 // tailOf sorts scores.
 func tailOf(scores []float64) *calibrate.Tail {
