@@ -14,11 +14,13 @@ func Anomaly() (dashboard.Dashboard, error) {
 	b := newBoard(AnomalyUID, "Anomaly", "What was found and why. A click on an event anywhere leads here, to its sensor and its time.")
 	b.up("Portfolio", PortfolioUID)
 	b.up("Room", RoomUID)
-	sensor := listed(varSensor, "Sensor", `SELECT s.{sensor} FROM {sensors} s WHERE `+s.where("s")+` ORDER BY 1`, false)
+	// Whoever comes without a choice sees the sensor of the newest event.
+	sensor := listed(varSensor, "Sensor", `SELECT s.{sensor} FROM {sensors} s LEFT JOIN (SELECT {sensor}, max(started_at) AS at FROM {events} GROUP BY 1) e USING ({sensor})
+WHERE `+s.where("s")+` ORDER BY e.at DESC NULLS LAST, 1`, false).Sort(dashboard.VariableSortDisabled)
 	variables := append(s.variables(), cog.Builder[dashboard.VariableModel](sensor))
 	b.variables(append(variables, shared(varSeverity, varDetector, varInterval, varLimit)...)...)
-	b.annotate("Events of the sensor", "red", true, s, "e.{sensor} = ${sensor:sqlstring}")
-	b.annotate("Events of other sensors", "orange", false, s, "e.{sensor} <> ${sensor:sqlstring}")
+	b.annotate("Events of the sensor", "red", true, s, "${sensor:sqlstring} = ANY (e.sensors)")
+	b.annotate("Events of other sensors", "orange", false, s, "${sensor:sqlstring} <> ALL (e.sensors)")
 
 	b.line(5, tile{24, eventTiles(s)})
 	b.line(10, tile{24, recentEvents(s)})
@@ -30,7 +32,7 @@ func Anomaly() (dashboard.Dashboard, error) {
 	b.line(9, tile{24, findings()})
 
 	b.row(rowAnomalies, "Patterns")
-	b.line(10, tile{12, eventTypes(s)}, tile{12, eventRooms(s)})
+	b.line(12, tile{12, eventTypes(s)}, tile{12, eventRooms(s)})
 	b.line(9, tile{24, eventTrend(s)})
 	b.line(9, tile{24, eventHours(s)})
 	return b.build()

@@ -23,11 +23,11 @@ func Building() (dashboard.Dashboard, error) {
 
 	b.row(rowEnergy, "Energy and people")
 	b.line(9, tile{12, load(s)}, tile{12, people(s)})
-	b.line(10, tile{12, energyBars(s)}, tile{12, empty(s)})
+	b.line(12, tile{12, energyBars(s)}, tile{12, empty(s)})
 	b.line(9, tile{24, roomTypes(s)})
 
 	b.row(rowAnomalies, "Anomalies")
-	b.line(10, tile{12, eventTypes(s)}, tile{12, eventRooms(s)})
+	b.line(12, tile{12, eventTypes(s)}, tile{12, eventRooms(s)})
 	b.line(10, tile{24, recentEvents(s)})
 
 	b.fold(rowAggregates, "Window aggregates")

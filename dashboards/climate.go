@@ -70,10 +70,10 @@ func comfortBars(s scope) *bargauge.PanelBuilder {
 		column = "room"
 	}
 	return ranking(panelComfortBars, "Comfort by "+name,
-		"Share of occupied time at 20–26 °C (server rooms 18–27, warehouses 12–30). Below 90 % people complain.", unitShare,
+		"Share of occupied time at 20–26 °C (server rooms 18–27, warehouses 12–30), the worst first. Below 90 % people complain.", unitShare,
 		`WITH `+s.roomHistory(stepOfRange)+`
 SELECT `+column+` AS "Where", avg((`+comfortable+`)::int) FILTER (WHERE `+occupied+` AND temperature IS NOT NULL) AS "Comfort"
-FROM h GROUP BY 1 HAVING count(*) FILTER (WHERE `+occupied+` AND temperature IS NOT NULL) > 0 ORDER BY 1`).
+FROM h GROUP BY 1 HAVING count(*) FILTER (WHERE `+occupied+` AND temperature IS NOT NULL) > 0 ORDER BY 2 LIMIT 8`).
 		Max(1).Decimals(0)
 }
 
@@ -85,9 +85,9 @@ func co2(s scope) *timeseries.PanelBuilder {
 	}
 	return limitsDrawn(quarterly(trend(PanelCO2, "CO₂ by "+name,
 		"Mean CO₂. From the dashed lines on: 800 ppm less than fresh, 1,000 stale, 1,400 bad. These are defaults of buildmon, not limits of a standard. Look at the ventilation of what stays above them while people are there.",
-		unitPPM, fmt.Sprintf(`WITH %s
-SELECT $__timeGroupAlias(bucket, '$interval', NULL), coalesce(%s, '–') AS place, avg(co2) AS "value"
-FROM h GROUP BY 1, 2 ORDER BY 1`, s.roomHistory(stepOfInterval), column))),
+		unitPPM, fmt.Sprintf(`WITH %s, b AS (SELECT bucket, %s AS place, sum(co2) AS co2, count(co2) AS n FROM h GROUP BY 1, 2)
+SELECT $__timeGroupAlias(bucket, '$interval', NULL), coalesce(place, '–') AS place, sum(co2) / nullif(sum(n), 0) AS "value"
+FROM b GROUP BY 1, 2 ORDER BY 1`, s.roomHistory(s.stepOfTrend()), column))),
 		steps("transparent", co2Colors...)).
 		DisplayName("${__field.labels.place}").AxisSoftMin(400)
 }
@@ -102,9 +102,9 @@ func co2Bands(s scope) *barchart.PanelBuilder {
 SELECT coalesce({room_type}, '–') AS "Room type", `+share("co2 < 800")+` AS "● fresh, below 800", `+share("co2 >= 800 AND co2 < 1000")+` AS "◆ fair, 800–1,000",
 	`+share("co2 >= 1000 AND co2 < 1400")+` AS "▲ stale, 1,000–1,400", `+share("co2 >= 1400")+` AS "■ bad, 1,400 and more"
 FROM h WHERE `+occupied+` AND co2 IS NOT NULL GROUP BY 1 ORDER BY 1`).
-		Stacking("normal").Max(1).Decimals(0).ShowValue("never").
-		OverrideByRegexp("fresh", color("green")).OverrideByRegexp("fair", color("yellow")).
-		OverrideByRegexp("stale", color("orange")).OverrideByRegexp("bad", color("red"))
+		Stacking("normal").Max(1.08).Decimals(0).ShowValue("never"). // the last label has room beside 100 %
+		OverrideByName("● fresh, below 800", color("green")).OverrideByName("◆ fair, 800–1,000", color("yellow")).
+		OverrideByName("▲ stale, 1,000–1,400", color("orange")).OverrideByName("■ bad, 1,400 and more", color("red"))
 }
 
 func co2Types(s scope) *barchart.PanelBuilder {
@@ -112,7 +112,7 @@ func co2Types(s scope) *barchart.PanelBuilder {
 		"Mean and highest CO₂ by type of room. A peak above 1,400 ppm with a low mean is a full meeting room; a high mean is a ventilation that does not run.", unitNone,
 		`WITH `+s.roomHistory(stepOfRange)+`
 SELECT coalesce({room_type}, '–') AS "Room type", avg(co2) AS "mean, ppm", max(co2_max) AS "highest, ppm"
-FROM h WHERE co2 IS NOT NULL GROUP BY 1 ORDER BY 1`).Decimals(0).AxisSoftMax(2500)
+FROM h WHERE co2 IS NOT NULL GROUP BY 1 ORDER BY 1`).Decimals(0).AxisSoftMax(2450)
 }
 
 // slot is the length of time that a point of co2States spans. Rows without a value in

@@ -2,6 +2,7 @@ package dashboards
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/grafana/grafana-foundation-sdk/go/barchart"
 	"github.com/grafana/grafana-foundation-sdk/go/bargauge"
@@ -22,33 +23,33 @@ func load(s scope) *timeseries.PanelBuilder {
 		"Load: energy used per hour. At night and on weekends it should fall to the base load; a step that does not go back is something left on.",
 		unitKW, fmt.Sprintf(`WITH %s, b AS (SELECT bucket, %s AS place, sum(load) AS load FROM h GROUP BY 1, 2)
 SELECT $__timeGroupAlias(bucket, '$interval', NULL), place, avg(load) AS "value"
-FROM b WHERE load IS NOT NULL GROUP BY 1, 2 ORDER BY 1`, s.roomHistory(stepOfInterval), column)).
+FROM b WHERE load IS NOT NULL GROUP BY 1, 2 ORDER BY 1`, s.roomHistory(s.stepOfTrend()), column)).
 		DisplayName("${__field.labels.place}").Decimals(1).AxisSoftMin(0))
 }
 
 func energyBars(s scope) *bargauge.PanelBuilder {
-	what, place := "building and floor", `concat_ws(' ', replace({building}, 'Building ', ''), {floor})`
+	what, place, key, most := "building and floor", `concat_ws(' ', replace({building}, 'Building ', ''), {floor})`, `{building}, {floor}`, 12
 	if _, name := s.part(); name != "building" {
-		what, place = "room", "room"
+		what, place, key, most = "room", "room", "room", longNames
 	}
 	return ranking(panelEnergyBars, "Energy by "+what,
 		"Energy used in this range. Compare like with like: a floor that uses much more than the others has a machine running, or a meter that is wrong.", unitKWh,
 		`WITH `+s.roomHistory(stepOfRange)+`
 SELECT `+place+` AS "Where", sum(load * hours) AS "Energy"
-FROM h GROUP BY 1 HAVING sum(load) IS NOT NULL ORDER BY 2 DESC LIMIT 12`).
+FROM h GROUP BY `+key+` HAVING sum(load) IS NOT NULL ORDER BY 2 DESC LIMIT `+strconv.Itoa(most)).
 		Decimals(1)
 }
 
 func energyTiles(s scope) *stat.PanelBuilder {
 	return tiles(panelEnergyTiles, "Energy in this range",
 		"Base load: what is used in the quietest twentieth of the time; above half of the mean, much runs for nobody. After hours: share outside opening hours and on weekends. Per occupied hour: energy for each hour in which a room had people. Week before: the same hours, 7 days earlier.",
-		`WITH `+s.roomHistory(stepOfRange)+`, t AS (SELECT bucket, max(hours) AS hours, sum(load) AS load FROM h GROUP BY 1)
-SELECT (SELECT sum(load * hours) FROM t) AS "Energy", (SELECT max(load) FROM t) AS "Peak load",
-	(SELECT percentile_cont(0.05) WITHIN GROUP (ORDER BY load) FROM t) AS "Base load",
-	sum(load * hours) FILTER (WHERE `+afterHours+`) / nullif(sum(load * hours), 0) AS "After hours",
-	sum(load * hours) / nullif(sum(hours) FILTER (WHERE `+occupied+`), 0) AS "Per occupied hour",
-	sum(load * hours) / nullif(sum(people * hours), 0) AS "Per person-hour"
-FROM h`).
+		`WITH `+s.roomHistory(stepOfRange)+`, t AS (
+	SELECT bucket, sum(load) AS load, sum(load * hours) AS energy, sum(hours) FILTER (WHERE `+occupied+`) AS occupied, sum(people * hours) AS people FROM h GROUP BY 1
+)
+SELECT sum(energy) AS "Energy", max(load) AS "Peak load", percentile_cont(0.05) WITHIN GROUP (ORDER BY load) AS "Base load",
+	sum(energy) FILTER (WHERE `+afterHours+`) / nullif(sum(energy), 0) AS "After hours",
+	sum(energy) / nullif(sum(occupied), 0) AS "Per occupied hour", sum(energy) / nullif(sum(people), 0) AS "Per person-hour"
+FROM t`).
 		OverrideByName("Energy", unitIs(unitKWh, 1)).
 		OverrideByName("Peak load", unitIs(unitKW, 1)).
 		OverrideByName("Base load", unitIs(unitKW, 1)).
@@ -93,12 +94,12 @@ func afterHoursShare(s scope) *timeseries.PanelBuilder {
 	}
 	return limitsDrawn(trend(PanelAfterHours, "After hours by "+name,
 		"Share of each day's energy that was used outside opening hours and on weekends. Above the dashed line at 70 % on a working day, something runs all night. Weekend days are 100 %.",
-		unitShare, fmt.Sprintf(`WITH %s
-SELECT $__timeGroupAlias(bucket, '1d', NULL), %s AS place, sum(load * hours) FILTER (WHERE %s) / nullif(sum(load * hours), 0) AS "value"
-FROM h GROUP BY 1, 2 ORDER BY 1`, s.roomHistory(stepOfRange), column, afterHours)),
+		unitShare, fmt.Sprintf(`WITH %s, b AS (SELECT bucket, %s AS place, sum(load * hours) AS energy FROM h GROUP BY 1, 2)
+SELECT $__timeGroupAlias(bucket, '1d', NULL), place, sum(energy) FILTER (WHERE %s) / nullif(sum(energy), 0) AS "value"
+FROM b GROUP BY 1, 2 ORDER BY 1`, s.roomHistory(stepOfRange), column, afterHours)),
 		steps("transparent", from(0.7, "orange"))).
 		DisplayName("${__field.labels.place}").Min(0).Max(1).
-		DrawStyle("bars").FillOpacity(60)
+		ShowPoints("always").PointSize(7)
 }
 
 func dailyEnergy(s scope) *timeseries.PanelBuilder {
@@ -108,19 +109,19 @@ func dailyEnergy(s scope) *timeseries.PanelBuilder {
 	}
 	return trend(panelDaily, "Energy by day",
 		"Energy of each day, stacked. The first and last day of the range are incomplete.", unitKWh,
-		fmt.Sprintf(`WITH %s
-SELECT $__timeGroupAlias(bucket, '1d', NULL), %s AS place, sum(load * hours) AS "value"
-FROM h GROUP BY 1, 2 ORDER BY 1`, s.roomHistory(stepOfRange), column)).
+		fmt.Sprintf(`WITH %s, b AS (SELECT bucket, %s AS place, sum(load * hours) AS energy FROM h GROUP BY 1, 2)
+SELECT $__timeGroupAlias(bucket, '1d', NULL), place, sum(energy) AS "value"
+FROM b GROUP BY 1, 2 ORDER BY 1`, s.roomHistory(stepOfRange), column)).
 		DisplayName("${__field.labels.place}").Decimals(1).AxisSoftMin(0).
 		DrawStyle("bars").FillOpacity(70).LineWidth(0).Stacking(stacked())
 }
 
 func perOccupiedHour(s scope) *bargauge.PanelBuilder {
 	return ranking(panelPerOccupied, "Energy per occupied hour",
-		"Energy for each hour in which a room had people, by type of room. Types that use much while hardly occupied are where setback pays.", unitKWh,
+		"Energy for each hour in which a room had people, by type of room. Types that use much while hardly occupied are where setback pays. Types with people in less than a twentieth of the time are left out.", unitKWh,
 		`WITH `+s.roomHistory(stepOfRange)+`
 SELECT coalesce({room_type}, '–') AS "Room type", sum(load * hours) / nullif(sum(hours) FILTER (WHERE `+occupied+`), 0) AS "Energy"
-FROM h GROUP BY 1 HAVING sum(hours) FILTER (WHERE `+occupied+`) > 0 ORDER BY 2 DESC`).
+FROM h GROUP BY 1 HAVING sum(hours) FILTER (WHERE `+occupied+`) >= sum(hours) / 20 ORDER BY 2 DESC`).
 		Decimals(1)
 }
 
@@ -128,13 +129,14 @@ FROM h GROUP BY 1 HAVING sum(hours) FILTER (WHERE `+occupied+`) > 0 ORDER BY 2 D
 func topRooms(s scope) *table.PanelBuilder {
 	return rows(panelTopRooms, "Where the energy goes",
 		"The rooms that used the most in this range. A large share after hours in a room that people leave at night is the first thing to switch off.",
-		`WITH `+s.roomHistory(stepOfRange)+`
+		`WITH `+s.roomHistory(stepOfRange)+`, `+openingHours+`
 SELECT {building} AS "Building", {floor} AS "Floor", room AS "Room", {room_type} AS "Type", sum(load * hours) AS "Energy",
-	sum(load * hours) FILTER (WHERE `+afterHours+`) / nullif(sum(load * hours), 0) AS "After hours",
+	sum(load * hours) FILTER (WHERE closed) / nullif(sum(load * hours), 0) AS "After hours",
 	sum(load * hours) / nullif(sum(hours) FILTER (WHERE `+occupied+`), 0) AS "Per occ. hour"
-FROM h GROUP BY 1, 2, 3, 4 HAVING sum(load) IS NOT NULL ORDER BY 5 DESC LIMIT ${limit:raw}`).
-		OverrideByName("Building", s.toBuilding()).OverrideByName("Floor", s.toFloor()).OverrideByName("Room", append(s.toRoom(), property("custom.minWidth", 250))).
+FROM h JOIN o USING (bucket) GROUP BY 1, 2, 3, 4 HAVING sum(load) IS NOT NULL ORDER BY 5 DESC LIMIT ${limit:raw}`).
+		OverrideByName("Building", s.toBuilding()).OverrideByName("Floor", s.toFloor()).OverrideByName("Room", s.toRoom()).
+		OverrideByName("Type", wide(130)).
 		OverrideByName("Energy", unitIs(unitKWh, 1)).
-		OverrideByName("After hours", unitIs(unitShare, 0)).
-		OverrideByName("Per occ. hour", unitIs(unitKWh, 1))
+		OverrideByName("After hours", append(unitIs(unitShare, 0), wide(110)...)).
+		OverrideByName("Per occ. hour", append(unitIs(unitKWh, 1), wide(120)...))
 }

@@ -2,6 +2,7 @@ package dashboards
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/grafana/grafana-foundation-sdk/go/bargauge"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
@@ -39,9 +40,9 @@ FROM {events} e WHERE `+s.found("e")).
 }
 
 // eventColumns are what tables of events show, and after it what their links need.
-const eventColumns = `e.severity AS "Severity", e.started_at AS "Started", extract(epoch FROM e.duration) AS "Lasted", e.{building} AS "Building", e.{floor} AS "Floor", e.{room} AS "Room",
-	replace(e.anomaly_type, '_', ' ') AS "What", e.anomaly_score AS "Score", e.explanation AS "Why",
-	e.{sensor} AS "Sensor", e.metric AS "Metric",
+const eventColumns = `e.severity AS "Severity", replace(e.anomaly_type, '_', ' ') AS "What", e.{building} AS "Building", e.{floor} AS "Floor", e.{room} AS "Room",
+	e.started_at AS "Started", extract(epoch FROM e.duration) AS "Lasted", e.anomaly_score AS "Score", e.explanation AS "Why",
+	e.sensors[1] AS "Sensor", e.metric AS "Metric",
 	round(extract(epoch FROM e.started_at - interval '1 hour') * 1000)::text AS "from",
 	round(extract(epoch FROM least(now(), e.last_at + interval '1 hour')) * 1000)::text AS "to"`
 
@@ -54,7 +55,7 @@ func eventTable(s scope, id uint32, title, description, sql string) *table.Panel
 		OverrideByName("Lasted", append(unitIs("dtdurations", 0), width(130))).
 		OverrideByName("Building", append(s.toBuilding(), width(110))).
 		OverrideByName("Floor", append(s.toFloor(), width(80))).
-		OverrideByName("Room", append(s.toRoom(), width(265))).
+		OverrideByName("Room", append(s.toRoom(), width(285))).
 		OverrideByName("What", append(s.toEvent(), width(190))).
 		OverrideByName("Score", append(unitIs(unitNone, 2), width(70))).
 		OverrideByName("Why", []dynamic{property("custom.minWidth", 360), property("custom.inspect", true)}).
@@ -88,7 +89,7 @@ func eventRooms(s scope) *bargauge.PanelBuilder {
 	return ranking(panelEventRooms, "Top talkers", "The sensors with the most events. One that leads by far is broken or has limits that do not fit.", unitCount,
 		`SELECT e.{sensor} AS "Sensor", count(*) AS "Events"
 FROM {events} e WHERE `+s.found("e")+`
-GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 12`)
+GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT `+strconv.Itoa(longNames))
 }
 
 func eventTrend(s scope) *timeseries.PanelBuilder {

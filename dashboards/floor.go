@@ -20,14 +20,14 @@ func Floor() (dashboard.Dashboard, error) {
 	b.row(rowComfort, "Comfort and air")
 	b.line(9, tile{24, co2States(s)})
 	b.line(10, tile{12, temperature(s)}, tile{12, co2(s)})
-	b.line(10, tile{12, humidity(s)}, tile{12, comfortBars(s)})
+	b.line(12, tile{12, humidity(s)}, tile{12, comfortBars(s)})
 
 	b.row(rowEnergy, "Energy and people")
 	b.line(10, tile{12, load(s)}, tile{12, people(s)})
-	b.line(9, tile{12, energyBars(s)}, tile{12, perOccupiedHour(s)})
+	b.line(12, tile{12, energyBars(s)}, tile{12, perOccupiedHour(s)})
 
 	b.row(rowAnomalies, "Anomalies")
-	b.line(10, tile{12, eventTypes(s)}, tile{12, eventRooms(s)})
+	b.line(12, tile{12, eventTypes(s)}, tile{12, eventRooms(s)})
 	b.line(10, tile{24, recentEvents(s)})
 
 	b.fold(rowAggregates, "Window aggregates")

@@ -51,7 +51,7 @@ func linked(title, url string) dynamic {
 // same names.
 
 func (s scope) toBuilding() []dynamic {
-	return []dynamic{linked("Open this building", s.drill(BuildingUID, "building="+cell("Building")))}
+	return append(wide(110), linked("Open this building", s.drill(BuildingUID, "building="+cell("Building"))))
 }
 
 func (s scope) toFloor() []dynamic {
@@ -59,8 +59,8 @@ func (s scope) toFloor() []dynamic {
 }
 
 func (s scope) toRoom() []dynamic {
-	return []dynamic{linked("Open this room",
-		s.drill(RoomUID, "building="+cell("Building"), "floor="+cell("Floor"), "room="+cell("Room")))}
+	return append(wide(285), linked("Open this room",
+		s.drill(RoomUID, "building="+cell("Building"), "floor="+cell("Floor"), "room="+cell("Room"))))
 }
 
 // toEvent leads to what surrounds an event: the room, from an hour before it to an

@@ -65,13 +65,13 @@ FROM l WHERE {status} = `+anyOf(varStatus)+` GROUP BY 1 ORDER BY 1`).
 func inRange(s scope) *stat.PanelBuilder {
 	return tiles(panelRange, "In this range",
 		"Comfort: share of occupied time at 20–26 °C (server rooms 18–27, warehouses 12–30); below 90 % people complain. CO₂ over 1,000: share of occupied time; above 5 % the ventilation does not keep up. After hours: share of the energy used outside opening hours and on weekends; offices that use more than half of it then heat or light nobody.",
-		`WITH `+s.roomHistory(stepOfRange)+`
+		`WITH `+s.roomHistory(stepOfRange)+`, `+openingHours+`
 SELECT sum(n) AS "Readings", sum(load * hours) AS "Energy",
 	avg((`+comfortable+`)::int) FILTER (WHERE `+occupied+` AND temperature IS NOT NULL) AS "Comfort",
 	avg((co2 > 1000)::int) FILTER (WHERE `+occupied+` AND co2 IS NOT NULL) AS "CO₂ over 1,000",
-	sum(load * hours) FILTER (WHERE `+afterHours+`) / nullif(sum(load * hours), 0) AS "After hours",
+	sum(load * hours) FILTER (WHERE closed) / nullif(sum(load * hours), 0) AS "After hours",
 	sum(people * hours) AS "Person-hours"
-FROM h`).
+FROM h JOIN o USING (bucket)`).
 		OverrideByName("Readings", unitIs(unitCount, 1)).
 		OverrideByName("Energy", unitIs(unitKWh, 1)).
 		OverrideByName("Comfort", append(unitIs(unitShare, 1), colored("red", from(0.8, "orange"), from(0.9, "green")))).
@@ -84,21 +84,26 @@ FROM h`).
 func roomTypes(s scope) *table.PanelBuilder {
 	return rows(panelRoomTypes, "Room types",
 		"How each type of room did in this range. Comfort below 90 % or CO₂ above 1,000 ppm in one type points at its setpoints or its ventilation.",
-		`WITH `+s.roomHistory(stepOfRange)+`
-SELECT coalesce({room_type}, '–') AS "Type", count(DISTINCT room) AS "Rooms", avg(temperature) AS "Temperature", avg(humidity) AS "Humidity",
-	avg(co2) AS "CO₂", max(co2_max) AS "CO₂ peak",
-	avg((`+comfortable+`)::int) FILTER (WHERE `+occupied+` AND temperature IS NOT NULL) AS "Comfort",
-	avg(people) AS "People", sum(load * hours) AS "Energy",
-	sum(load * hours) / nullif(sum(hours) FILTER (WHERE `+occupied+`), 0) AS "Per occupied hour"
-FROM h GROUP BY {room_type} ORDER BY 1`).
-		OverrideByName("Temperature", unitIs(unitCelsius, 1)).
-		OverrideByName("Humidity", unitIs(unitHumidity, 0)).
-		OverrideByName("CO₂", unitIs(unitPPM, 0)).
+		`WITH `+s.roomHistory(stepOfRange)+`, r AS (
+	SELECT {room_type}, room, sum(temperature) AS temperature, count(temperature) AS temperatures, sum(humidity) AS humidity, count(humidity) AS humidities,
+		sum(co2) AS co2, count(co2) AS co2s, max(co2_max) AS peak, sum(people) AS people, count(people) AS counts,
+		count(*) FILTER (WHERE `+occupied+` AND `+comfortable+`) AS comfort, count(temperature) FILTER (WHERE `+occupied+`) AS judged,
+		sum(load * hours) AS energy, sum(hours) FILTER (WHERE `+occupied+`) AS occupied
+	FROM h GROUP BY 1, 2
+)
+SELECT coalesce({room_type}, '–') AS "Type", count(*) AS "Rooms", sum(temperature) / nullif(sum(temperatures), 0) AS "Temperature", sum(humidity) / nullif(sum(humidities), 0) AS "Humidity",
+	sum(co2) / nullif(sum(co2s), 0) AS "CO₂", max(peak) AS "CO₂ peak", sum(comfort) / nullif(sum(judged), 0) AS "Comfort",
+	sum(people) / nullif(sum(counts), 0) AS "People", sum(energy) AS "Energy", sum(energy) / nullif(sum(occupied), 0) AS "Per occupied hour"
+FROM r GROUP BY {room_type} ORDER BY 1`).
+		OverrideByName("Type", wide(140)).
+		OverrideByName("Temperature", append(unitIs(unitCelsius, 1), wide(115)...)).
+		OverrideByName("Humidity", append(unitIs(unitHumidity, 0), wide(90)...)).
+		OverrideByName("CO₂", append(unitIs(unitPPM, 0), wide(90)...)).
 		OverrideByName("CO₂ peak", append(unitIs(unitPPM, 0), textColored("green", co2Colors...)...)).
 		OverrideByName("Comfort", append(unitIs(unitShare, 0), textColored("red", from(0.8, "orange"), from(0.9, "green"))...)).
 		OverrideByName("People", unitIs(unitCount, 1)).
 		OverrideByName("Energy", unitIs(unitKWh, 1)).
-		OverrideByName("Per occupied hour", unitIs(unitKWh, 1))
+		OverrideByName("Per occupied hour", append(unitIs(unitKWh, 1), wide(150)...))
 }
 
 // textColored colours the text of cells by value.

@@ -80,6 +80,10 @@ func limitsDrawn(p *timeseries.PanelBuilder, thresholds *dashboard.ThresholdsCon
 		ThresholdsStyle(common.NewGraphThresholdsStyleConfigBuilder().Mode(common.GraphThresholdsStyleModeDashed))
 }
 
+// longNames is how many things with long names, such as rooms, a ranking of twelve lines
+// shows: a name has a line of its own then, so it can be read on a phone.
+const longNames = 8
+
 // ranking compares things by one number: a column of names and one of numbers.
 func ranking(id uint32, title, description, unit, sql string) *bargauge.PanelBuilder {
 	return bargauge.NewPanelBuilder().Id(id).Title(title).Description(description).
@@ -179,6 +183,10 @@ func property(id string, value any) dynamic {
 
 // absent has a dash where there is no value.
 func absent(options []dynamic) []dynamic { return append(options, property("noValue", "–")) }
+
+// wide keeps a column so many pixels wide where there is less room than all need, such as
+// on a phone, where people move the table.
+func wide(pixels int) []dynamic { return []dynamic{property("custom.minWidth", pixels)} }
 
 // glyphs shows texts with a sign beside them, so that colour never speaks alone.
 func glyphs(mapped ...glyph) dynamic {

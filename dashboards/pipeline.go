@@ -74,11 +74,11 @@ FROM {dead_letters} WHERE $__timeFilter(created_at) GROUP BY 1, 2 ORDER BY 1`).
 func watermarks() *table.PanelBuilder {
 	return rows(panelWatermarks, "Sources",
 		"How far each source (a partition of the topic) has come. One that is far behind and not idle holds its windows open.",
-		`SELECT coalesce(nullif(source, ''), '–') AS "Source", watermark AS "Come to", extract(epoch FROM now() - watermark) AS "Behind",
-	CASE WHEN updated_at + idle_timeout > now() THEN '● active' ELSE '◌ idle' END AS "State"
+		`SELECT coalesce(nullif(source, ''), '–') AS "Source", CASE WHEN updated_at + idle_timeout > now() THEN '● active' ELSE '◌ idle' END AS "State",
+	extract(epoch FROM now() - watermark) AS "Behind", watermark AS "Come to"
 FROM {watermarks} ORDER BY 1 LIMIT ${limit:raw}`).
-		OverrideByName("Come to", []dynamic{property("unit", "dateTimeAsIso")}).
-		OverrideByName("Behind", unitIs("dtdurations", 0))
+		OverrideByName("Come to", append(wide(165), property("unit", "dateTimeAsIso"))).
+		OverrideByName("Behind", append(unitIs("dtdurations", 0), wide(110)...))
 }
 
 func tableSizes() *table.PanelBuilder {
@@ -89,6 +89,7 @@ FROM pg_class parent JOIN pg_namespace n ON n.oid = parent.relnamespace AND n.ns
 LEFT JOIN pg_inherits i ON i.inhparent = parent.oid LEFT JOIN pg_class child ON child.oid = i.inhrelid
 WHERE parent.relkind IN ('r', 'p') AND NOT parent.relispartition
 GROUP BY 1 ORDER BY 3 DESC`).
+		OverrideByName("Table", wide(175)).
 		OverrideByName("Size", unitIs("bytes", 1))
 }
 

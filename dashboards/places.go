@@ -22,12 +22,12 @@ func placesTable(s scope) *table.PanelBuilder {
 	title := map[string]string{"building": "Buildings", "floor": "Floors", "room": "Rooms"}[name]
 	return linkedPlaces(s, rows(panelPlaces, title,
 		"One line for each "+name+": is the data sound, are people comfortable, is the air good, what is used and when. Orange and red say where to go; click on the name.",
-		`WITH `+s.roomHistory(stepOfRange)+`, `+s.completeness()+`, judged AS (
+		`WITH `+s.roomHistory(stepOfRange)+`, `+openingHours+`, `+s.completeness()+`, judged AS (
 	SELECT `+key+`, avg(temperature) AS temperature, avg((`+comfortable+`)::int) FILTER (WHERE `+occupied+` AND temperature IS NOT NULL) AS comfort,
 		max(co2_max) AS co2, avg((co2 > 1000)::int) FILTER (WHERE `+occupied+` AND co2 IS NOT NULL) AS stale,
-		sum(load * hours) AS energy, sum(load * hours) FILTER (WHERE `+afterHours+`) / nullif(sum(load * hours), 0) AS after,
+		sum(load * hours) AS energy, sum(load * hours) FILTER (WHERE closed) / nullif(sum(load * hours), 0) AS after,
 		sum(people * hours) AS people
-	FROM h GROUP BY `+key+`
+	FROM h JOIN o USING (bucket) GROUP BY `+key+`
 ), sound AS (
 	SELECT `+key+`, `+received+` AS received, count(*) AS rooms FROM c GROUP BY `+key+`
 ), wrong AS (
@@ -39,7 +39,7 @@ SELECT `+columns+`, received AS "Received", coalesce(open, 0) AS "Open", coalesc
 FROM sound LEFT JOIN judged USING (`+key+`) LEFT JOIN wrong USING (`+key+`) ORDER BY `+key), name).
 		OverrideByName("Received", append(unitIs(unitShare, 1), textColored("red", from(0.9, "orange"), from(0.95, "green"))...)).
 		OverrideByName("Open", textColored("green", from(1, "orange"))).
-		OverrideByName("Temperature", unitIs(unitCelsius, 1)).
+		OverrideByName("Temperature", append(unitIs(unitCelsius, 1), wide(115)...)).
 		OverrideByName("Comfort", append(unitIs(unitShare, 0), textColored("red", from(0.8, "orange"), from(0.9, "green"))...)).
 		OverrideByName("CO₂ peak", append(unitIs(unitPPM, 0), textColored("green", co2Colors...)...)).
 		OverrideByName("Stale air", append(unitIs(unitShare, 1), textColored("green", from(0.05, "orange"), from(0.2, "red"))...)).
@@ -55,7 +55,7 @@ func linkedPlaces(s scope, p *table.PanelBuilder, name string) *table.PanelBuild
 		p = p.OverrideByName("Floor", s.toFloor())
 	}
 	if name == "room" {
-		p = p.OverrideByName("Room", append(s.toRoom(), property("custom.minWidth", 250)))
+		p = p.OverrideByName("Room", s.toRoom())
 	}
 	return p
 }
@@ -67,7 +67,7 @@ func people(s scope) *timeseries.PanelBuilder {
 	}
 	return quarterly(trend(panelPeople, "People by "+name,
 		"How many people were there. People at night or on weekends explain energy; none where many should be is a counter that fails.", unitCount,
-		`WITH `+s.roomHistory(stepOfInterval)+`, b AS (SELECT bucket, `+column+` AS place, sum(people) AS people FROM h GROUP BY 1, 2)
+		`WITH `+s.roomHistory(s.stepOfTrend())+`, b AS (SELECT bucket, `+column+` AS place, sum(people) AS people FROM h GROUP BY 1, 2)
 SELECT $__timeGroupAlias(bucket, '$interval', NULL), place, avg(people) AS "value"
 FROM b WHERE people IS NOT NULL GROUP BY 1, 2 ORDER BY 1`).
 		DisplayName("${__field.labels.place}").AxisSoftMin(0))
@@ -77,9 +77,9 @@ FROM b WHERE people IS NOT NULL GROUP BY 1, 2 ORDER BY 1`).
 func empty(s scope) *bargauge.PanelBuilder {
 	return ranking(panelEmpty, "Conditioned for nobody",
 		"Share of the opening hours in which a room was empty and yet within 20–26 °C, by type of room. Where it is large, heating and cooling by presence would pay.", unitShare,
-		`WITH `+s.roomHistory(stepOfRange)+`
+		`WITH `+s.roomHistory(stepOfRange)+`, `+openingHours+`
 SELECT coalesce({room_type}, '–') AS "Room type", avg((people = 0 AND temperature BETWEEN 20 AND 26)::int) AS "Empty and conditioned"
-FROM h WHERE NOT `+afterHours+` AND people IS NOT NULL AND temperature IS NOT NULL GROUP BY 1 ORDER BY 1`).
+FROM h JOIN o USING (bucket) WHERE NOT closed AND people IS NOT NULL AND temperature IS NOT NULL GROUP BY 1 ORDER BY 1`).
 		Max(1).Decimals(0)
 }
 
@@ -92,9 +92,9 @@ func aggregates(s scope) *table.PanelBuilder {
 	CASE WHEN a.final THEN '● final' ELSE '◌ open' END AS "State"
 FROM {aggregates} a WHERE $__timeFilter(a.window_start) AND `+s.upToFloor().where("a")+`
 ORDER BY a.window_start DESC, 2, 3 LIMIT ${limit:raw}`).
-		OverrideByName("Window", []dynamic{property("unit", "dateTimeAsIso")}).
+		OverrideByName("Window", append(wide(165), property("unit", "dateTimeAsIso"))).
 		OverrideByName("Building", s.toBuilding()).OverrideByName("Floor", s.toFloor()).
-		OverrideByName("Temperature", unitIs(unitCelsius, 2)).
+		OverrideByName("Temperature", append(unitIs(unitCelsius, 2), wide(115)...)).
 		OverrideByName("Humidity", unitIs(unitHumidity, 1)).
 		OverrideByName("CO₂", unitIs(unitPPM, 0)).
 		OverrideByName("Energy", append(unitIs(unitKW, 1), property("displayName", "Sum of energy")))
@@ -108,9 +108,10 @@ func readings(s scope) *table.PanelBuilder {
 	r.{temperature} AS "Temperature", r.{humidity} AS "Humidity", r.{co2} AS "CO₂", r.{occupancy} AS "People", r.{energy} AS "Energy", r.{status} AS "Status"
 FROM {latest} r WHERE `+s.where("r")+` AND r.{status} = `+anyOf(varStatus)+`
 ORDER BY r.{time} DESC LIMIT ${limit:raw}`).
-		OverrideByName("Time", []dynamic{property("unit", "dateTimeAsIso")}).
-		OverrideByName("Building", s.toBuilding()).OverrideByName("Floor", s.toFloor()).OverrideByName("Room", append(s.toRoom(), property("custom.minWidth", 250))).
-		OverrideByName("Temperature", unitIs(unitCelsius, 2)).
+		OverrideByName("Time", append(wide(165), property("unit", "dateTimeAsIso"))).
+		OverrideByName("Building", s.toBuilding()).OverrideByName("Floor", s.toFloor()).OverrideByName("Room", s.toRoom()).
+		OverrideByName("Type", wide(130)).
+		OverrideByName("Temperature", append(unitIs(unitCelsius, 2), wide(115)...)).
 		OverrideByName("Humidity", unitIs(unitHumidity, 1)).
 		OverrideByName("CO₂", unitIs(unitPPM, 0)).
 		OverrideByName("Energy", unitIs(unitKW, 1)).

@@ -2,11 +2,10 @@ package dashboards
 
 import "github.com/grafana/grafana-foundation-sdk/go/dashboard"
 
-const portfolioGuide = `**Read from the top.** Where *Can the data be trusted?* is orange or red, doubt what is below it.
-*Open events* says what is wrong now, and why. Click on **what** happened to see it, on a **place** to go there:
-Portfolio → Building → Floor → Room. Time and choices go with you. Bands across the charts are anomalies, as long as they lasted.
+const portfolioGuide = `**Read from the top.** Where *Can the data be trusted?* is orange or red, doubt what is below. *Open events* says what is wrong and why:
+click on **what** happened to see it, on a **place** to go there. Bands across charts are anomalies.
 
-**New here?** Find the sensor that is stuck (*Data quality*), the meeting that ran out of air (*CO₂*) and the weekend that used energy for nobody (*Energy*).`
+**New here?** Find the sensor that is stuck (*Data quality*), the meeting without air (*CO₂*), the weekend that used energy for nobody (*Energy*).`
 
 // Portfolio is the first page: all buildings, and where to go.
 func Portfolio() (dashboard.Dashboard, error) {

@@ -21,7 +21,7 @@ func Quality() (dashboard.Dashboard, error) {
 	b.line(10, tile{24, faults(s)})
 	b.line(9, tile{24, receivedTrend(s)})
 	b.line(5, tile{24, refusedTiles()})
-	b.line(9, tile{12, refusedReasons()}, tile{12, eventRooms(s)})
+	b.line(12, tile{12, refusedReasons()}, tile{12, eventRooms(s)})
 	return b.build()
 }
 
@@ -31,11 +31,11 @@ const sensorFault = `(e.anomaly_type LIKE '%stuck%' OR e.anomaly_type LIKE '%sil
 func silent(s scope) *table.PanelBuilder {
 	return rows(PanelSilent, "Silent sensors",
 		"Sensors that said nothing for 10 minutes, the longest silence first. Empty is good. Several of one floor at once are a gateway or a switch; one alone is a battery or a sensor.",
-		`SELECT s.{building} AS "Building", s.{floor} AS "Floor", s.{room} AS "Room", s.{sensor} AS "Sensor", s.last_seen AS "Last reading", extract(epoch FROM now() - s.last_seen) AS "Silent for"
+		`SELECT s.{building} AS "Building", s.{floor} AS "Floor", s.{room} AS "Room", s.{sensor} AS "Sensor", extract(epoch FROM now() - s.last_seen) AS "Silent for"
 FROM {sensors} s WHERE `+s.where("s")+` AND s.last_seen < now() - `+silentAfter+`
 ORDER BY s.last_seen LIMIT ${limit:raw}`).NoValue("● none is silent").
-		OverrideByName("Building", s.toBuilding()).OverrideByName("Floor", s.toFloor()).OverrideByName("Room", append(s.toRoom(), property("custom.minWidth", 250))).
-		OverrideByName("Last reading", []dynamic{property("unit", "dateTimeAsIso")}).
+		OverrideByName("Building", s.toBuilding()).OverrideByName("Floor", s.toFloor()).OverrideByName("Room", s.toRoom()).
+		OverrideByName("Sensor", wide(220)).
 		OverrideByName("Silent for", unitIs("dtdurations", 0))
 }
 
@@ -51,10 +51,10 @@ ORDER BY e.started_at DESC LIMIT ${limit:raw}`).NoValue("● none was found")
 func receivedRooms(s scope) *table.PanelBuilder {
 	return rows(panelReceived, "Received, by room",
 		"Readings that came in this range, of those that the room usually sends, the worst first. Below 95 % it lost radio contact or power for a while.",
-		`WITH `+s.roomHistory(stepOfRange)+`, `+s.completeness()+`
+		`WITH `+s.completeness()+`
 SELECT {building} AS "Building", {floor} AS "Floor", room AS "Room", `+received+` AS "Received", greatest(0, sum(expected) - sum(got)) AS "Missing"
 FROM c GROUP BY 1, 2, 3 ORDER BY 4 NULLS FIRST, 3 LIMIT ${limit:raw}`).
-		OverrideByName("Building", s.toBuilding()).OverrideByName("Floor", s.toFloor()).OverrideByName("Room", append(s.toRoom(), property("custom.minWidth", 250))).
+		OverrideByName("Building", s.toBuilding()).OverrideByName("Floor", s.toFloor()).OverrideByName("Room", s.toRoom()).
 		OverrideByName("Received", append(unitIs(unitShare, 1), textColored("red", from(0.9, "orange"), from(0.95, "green"))...)).
 		OverrideByName("Missing", unitIs(unitCount, 0))
 }
@@ -62,7 +62,7 @@ FROM c GROUP BY 1, 2, 3 ORDER BY 4 NULLS FIRST, 3 LIMIT ${limit:raw}`).
 func receivedTrend(s scope) *timeseries.PanelBuilder {
 	return quarterly(trend(panelReceivedTime, "Sensors reporting",
 		"How many rooms sent readings in each interval. A step down is a gateway or a building that fell silent.", unitCount,
-		`WITH `+s.roomHistory(stepOfInterval)+`, b AS (SELECT bucket, {building}, count(DISTINCT room) AS rooms FROM h GROUP BY 1, 2)
+		`WITH `+s.roomHistory(s.stepOfTrend())+`, b AS (SELECT bucket, {building}, count(DISTINCT room) AS rooms FROM h GROUP BY 1, 2)
 SELECT $__timeGroupAlias(bucket, '$interval', NULL), {building} AS building, avg(rooms) AS "value"
 FROM b GROUP BY 1, 2 ORDER BY 1`).
 		DisplayName("${__field.labels.building}").AxisSoftMin(0).LineInterpolation("stepAfter"))

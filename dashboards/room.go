@@ -113,7 +113,7 @@ func roomStatus(s scope) *statetimeline.PanelBuilder {
 )
 SELECT $__timeGroupAlias(bucket, '$interval', NULL), room AS room, max(worst) AS "value"
 FROM v GROUP BY 1, 2 ORDER BY 1`).
-		DisplayName("${__field.labels.room}").ShowValue("auto").
+		DisplayName("Status").ShowValue("auto").
 		Mappings([]dashboard.ValueMapping{valueMap(
 			glyph{"0", "● Normal", "green"}, glyph{"1", "◆ Maintenance", "blue"}, glyph{"2", "▲ Warning", "orange"}, glyph{"3", "■ Critical", "red"},
 		)})

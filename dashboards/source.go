@@ -12,9 +12,22 @@ const (
 	stepOfInterval = `'$interval'`
 
 	// stepOfRange is for sums over the whole range: a quarter of an hour up to a week,
-	// an hour beyond.
+	// an hour beyond. Opening hours begin and end on the hour.
 	stepOfRange = `CASE WHEN $__to - $__from <= 604800000 THEN interval '15 minutes' ELSE interval '1 hour' END`
+
+	// stepOfCounts is for how many readings came: a quarter of an hour up to a day, an
+	// hour up to a week, a day beyond.
+	stepOfCounts = `CASE WHEN $__to - $__from <= 86400000 THEN interval '15 minutes' WHEN $__to - $__from <= 604800000 THEN interval '1 hour' ELSE interval '1 day' END`
 )
+
+// stepOfTrend is for trends of rooms: the interval of their points, but for all
+// buildings over more than a week no less than an hour, whatever is asked for.
+func (s scope) stepOfTrend() string {
+	if len(s.single) > 0 {
+		return stepOfInterval
+	}
+	return `greatest(` + stepOfInterval + `, ` + stepOfRange + `)`
+}
 
 // roomHistory is a common table expression h: for each room and step of time, a
 // quarter of an hour at least, the means and extremes of what it reported, in the
@@ -24,13 +37,32 @@ const (
 //	temperature, humidity, co2, co2_max, people, load (kW)
 func (s scope) roomHistory(step string) string {
 	return `h AS (
-	SELECT r.bucket, date_part('epoch', r.step) / 3600 AS hours, r.{room} AS room, r.{building}, r.{floor}, r.{room_type}, r.reading_count AS n,
+	SELECT r.bucket, ` + hoursOf(step) + ` AS hours, r.{room} AS room, r.{building}, r.{floor}, r.{room_type}, r.reading_count AS n,
 		r.temperature_sum / nullif(r.temperature_count, 0) AS temperature, r.humidity_sum / nullif(r.humidity_count, 0) AS humidity,
 		r.co2_sum / nullif(r.co2_count, 0) AS co2, r.co2_max, r.occupancy_sum / nullif(r.occupancy_count, 0) AS people,
 		r.energy_sum / nullif(r.energy_count, 0) AS load
 	FROM {rooms_by}(greatest(` + step + `, interval '15 minutes')) r
 	WHERE $__timeFilter(r.bucket) AND ` + s.where("r") + `)`
 }
+
+// hoursOf is how long the rows are that rooms_by has for a step, at least a quarter of
+// an hour. Unlike what the rows say themselves it is worked out once.
+func hoursOf(step string) string {
+	return `CASE WHEN ` + step + ` >= interval '1 day' THEN 24 WHEN ` + step + ` >= interval '1 hour' THEN 1 ELSE 0.25::float8 END`
+}
+
+// afterHours is whether a bucket lies outside opening hours or on a weekend. For many
+// buckets date_part is quicker than extract, which counts in decimals.
+const afterHours = `(date_part('isodow', bucket AT TIME ZONE '${timezone:raw}') > 5
+	OR date_part('hour', bucket AT TIME ZONE '${timezone:raw}') < ${opens:raw}
+	OR date_part('hour', bucket AT TIME ZONE '${timezone:raw}') >= ${closes:raw})`
+
+// openingHours is a common table expression o: for each bucket of roomHistory by
+// stepOfRange whether it is closed then. To look it up there is quicker than to work it
+// out for each room.
+const openingHours = `o AS MATERIALIZED (
+	SELECT bucket, ` + afterHours + ` AS closed
+	FROM generate_series(date_bin(` + stepOfRange + `, $__timeFrom(), 'epoch'), $__timeTo(), ` + stepOfRange + `) bucket)`
 
 // floorHistory is a common table expression f: for each floor and step of time, a
 // window at least, counts, sums and extremes, as in the roll-ups.
@@ -55,12 +87,6 @@ var (
 	// what EN 16798-1 category II asks for over heating and cooling season, and what
 	// suits machines and heavy work where there is little else.
 	comfortable = between("temperature", func(b band) (float64, float64) { return b.cold, b.hot })
-
-	// afterHours is whether a bucket lies outside opening hours or on a weekend. For a
-	// month of roll-ups date_part is quicker than extract, which counts in decimals.
-	afterHours = `(date_part('isodow', bucket AT TIME ZONE '${timezone:raw}') > 5
-		OR date_part('hour', bucket AT TIME ZONE '${timezone:raw}') < ${opens:raw}
-		OR date_part('hour', bucket AT TIME ZONE '${timezone:raw}') >= ${closes:raw})`
 )
 
 // band is the range of temperature in °C that suits a type of room.

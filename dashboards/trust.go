@@ -8,18 +8,21 @@ import (
 // numbers are shown. Events of silence know each sensor's own rhythm.
 const silentAfter = "interval '10 minutes'"
 
-// completeness is a common table expression c, to follow roomHistory: for each room
-// how many readings came and how many were to be expected. A room is expected to
-// report as often as in its best tenth of an hour, or as often as others if it never
-// did.
+// completeness is a common table expression c: for each room how many readings came
+// and how many were to be expected, in the steps that lie in the range. A room is
+// expected to report as often as in its best tenth of them, or as often as others if it
+// never did.
 func (s scope) completeness() string {
 	return `own AS MATERIALIZED (
-	SELECT room, sum(n) AS n, percentile_disc(0.9) WITHIN GROUP (ORDER BY n / hours) AS per_hour FROM h GROUP BY room
+	SELECT r.{room} AS room, sum(r.reading_count) AS n, min(r.bucket) AS start,
+		percentile_disc(0.9) WITHIN GROUP (ORDER BY r.reading_count) / ` + hoursOf(stepOfCounts) + ` AS per_hour
+	FROM {rooms_by}(` + stepOfCounts + `) r WHERE $__timeFilter(r.bucket) AND ` + s.where("r") + ` GROUP BY 1
 ), whole AS MATERIALIZED (
-	SELECT min(bucket) AS start, (SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY per_hour) FROM own) AS per_hour FROM h
+	SELECT min(start) AS start, date_bin(` + stepOfCounts + `, $__timeTo(), 'epoch') + ` + stepOfCounts + ` AS finish,
+		percentile_disc(0.5) WITHIN GROUP (ORDER BY per_hour) AS per_hour FROM own
 ), c AS MATERIALIZED (
 	SELECT p.{building}, p.{floor}, p.{room} AS room, coalesce(own.n, 0) AS got,
-		extract(epoch FROM least(now(), $__timeTo()) - greatest(whole.start, p.first_seen)) / 3600 * coalesce(own.per_hour, whole.per_hour) AS expected
+		extract(epoch FROM least(now(), whole.finish) - greatest(whole.start, p.first_seen)) / 3600 * coalesce(own.per_hour, whole.per_hour) AS expected
 	FROM {rooms} p LEFT JOIN own ON own.room = p.{room} CROSS JOIN whole
 	WHERE ` + s.where("p") + `)`
 }
@@ -31,7 +34,7 @@ const received = `least(1, sum(got) / nullif(sum(expected), 0))`
 func trust(s scope) *stat.PanelBuilder {
 	return tiles(panelTrust, "Can the data be trusted?",
 		"Whether the sensors say what is true. Silent, stuck or drifting sensors above 0, or less than 95 % of the expected readings, make everything below doubtful. Silent: no reading for 10 minutes. Received: readings that came, of those that each room usually sends.",
-		`WITH `+s.roomHistory(stepOfRange)+`, `+s.completeness()+`, of AS (
+		`WITH `+s.completeness()+`, of AS (
 	SELECT s.last_seen FROM {sensors} s WHERE `+s.where("s")+`
 ), open AS (
 	SELECT e.anomaly_type FROM {events} e WHERE `+s.where("e")+` AND e.last_at > now() - interval '7 days' AND e.open
