@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"text/template"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgtype"
@@ -31,7 +34,7 @@ func TestMain(m *testing.M) { testpg.Main(m) }
 
 func TestFilesAreCurrent(t *testing.T) {
 	if *update {
-		require.NoError(t, alerts.Write(committed))
+		require.NoError(t, alerts.Write(committed, pgquery.DatasourceUID))
 	}
 	files, err := alerts.Files()
 	require.NoError(t, err)
@@ -41,6 +44,17 @@ func TestFilesAreCurrent(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, string(want), string(got), "%s is not current: run go test ./dashboards/alerts -update", name)
 	}
+}
+
+func TestAnotherDatasource(t *testing.T) {
+	dir := t.TempDir()
+	require.EqualError(t, alerts.Write(dir, ""), "datasource must not be empty")
+	require.NoError(t, alerts.Write(dir, "own"))
+	text, err := os.ReadFile(filepath.Join(dir, "provisioning/alerting/buildmon.json"))
+	require.NoError(t, err)
+	require.Equal(t, 6, strings.Count(string(text), `"datasourceUid": "own"`), "one query of each rule")
+	require.Equal(t, 6, strings.Count(string(text), `"uid": "own"`))
+	require.NotContains(t, string(text), `id": "buildmon"`)
 }
 
 // model is what Grafana has to find in queries and expressions.
@@ -150,6 +164,94 @@ func TestReferences(t *testing.T) {
 		}
 		require.Contains(t, ids, r.PanelID, "panel of %s", r.UID)
 	}
+}
+
+// Summaries say something sensible with a value and, as when a query gave no rows,
+// without one.
+func TestSummaries(t *testing.T) {
+	human := func(prefix string) func(any) string {
+		return func(v any) string { return fmt.Sprint(prefix, v) }
+	}
+	functions := template.FuncMap{"humanizePercentage": human("percentage "), "humanizeDuration": human("duration ")}
+	type value struct{ Value float64 }
+	expand := func(summary string, labels map[string]string, values map[string]value) string {
+		// Grafana defines these two before the text.
+		parsed, err := template.New("").Funcs(functions).Parse(`{{ $labels := .Labels }}{{ $values := .Values }}` + summary)
+		require.NoError(t, err, summary)
+		var text strings.Builder
+		require.NoError(t, parsed.Execute(&text, map[string]any{"Labels": labels, "Values": values}))
+		return text.String()
+	}
+	labels := map[string]string{"building": "HQ", "floor": "1", "room": "101", "reason": "wrong_type"}
+	told := map[string]string{}
+	for _, r := range load(t) {
+		summary := r.Annotations["summary"]
+		require.Equal(t, r.Title+": nothing to report", expand(summary, nil, nil))
+		told[strings.TrimPrefix(r.UID, "buildmon-")] = expand(summary, labels, map[string]value{"B": {1500.4}})
+	}
+	require.Equal(t, map[string]string{
+		"critical":     "Critical anomaly in 101 (HQ, 1)",
+		"silent":       "Silent on 1 of HQ: 1500 sensors",
+		"after-hours":  "HQ uses percentage 1500.4 of its base load after hours",
+		"co2":          "CO₂ 1500 ppm in 101 (HQ, 1)",
+		"stalled":      "No reading for duration 1500.4",
+		"dead-letters": "1500 messages refused: wrong_type",
+	}, told)
+}
+
+// The load outside opening hours, which are 7 to 19 on working days, is held against
+// what is usual then.
+func TestAfterHours(t *testing.T) {
+	s, err := store.Open(t.Context(), testpg.New(t), store.Retention{}, time.Now)
+	require.NoError(t, err)
+	defer s.Close()
+	i := slices.IndexFunc(load(t), func(r alerts.Rule) bool { return r.UID == "buildmon-after-hours" })
+	query, _, threshold := models(t, load(t)[i])
+	c := threshold.Conditions[0]
+	monday := time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)
+	hour := func(day, hour int) time.Time { return monday.Add(time.Duration(24*day+hour) * time.Hour) }
+	// By day 10, else 2; in three hours it is 5, 2.5 and 2.2.
+	b := &store.Batch{}
+	for at := hour(-8, 0); at.Before(hour(6, 0)); at = at.Add(time.Hour) {
+		load := 2.0
+		if at.Weekday() != time.Saturday && at.Weekday() != time.Sunday && at.Hour() >= 7 && at.Hour() < 19 {
+			load = 10
+		}
+		switch at {
+		case hour(0, 22):
+			load = 5
+		case hour(1, 3):
+			load = 2.5
+		case hour(5, 13):
+			load = 2.2
+		}
+		r := &reading.Reading{SensorID: "101", RoomID: "101", Building: "HQ", Floor: "1", Time: at, Values: reading.Absent()}
+		r.Values[reading.Energy] = load
+		b.Readings = append(b.Readings, r)
+	}
+	_, err = s.Write(t.Context(), b)
+	require.NoError(t, err)
+	value := func(now time.Time) (v float64) {
+		t.Helper()
+		sql := strings.ReplaceAll(query.RawSQL, "now()", "timestamptz '"+now.Format(time.RFC3339)+"'")
+		var at time.Time
+		var building string
+		require.NoError(t, s.Pool().QueryRow(t.Context(), sql).Scan(&at, &building, &v))
+		require.Equal(t, "HQ", building)
+		return v
+	}
+	const half = 30 * time.Minute
+	require.Equal(t, 2.5, value(hour(0, 23).Add(half)), "Monday from 22 to 23")
+	require.Equal(t, 1.25, value(hour(1, 4).Add(half)), "Tuesday from 3 to 4")
+	require.Equal(t, 1.0, value(hour(1, 5).Add(half)), "Tuesday from 4 to 5")
+	require.Zero(t, value(hour(1, 8).Add(half)), "from 7 to 8 they are open")
+	require.Zero(t, value(hour(1, 19).Add(half)), "from 18 to 19 they are open")
+	require.Equal(t, 1.0, value(hour(1, 20).Add(half)), "from 19 to 20 they are closed")
+	require.InDelta(t, 1.1, value(hour(5, 14).Add(half)), 1e-9, "Saturday from 13 to 14 they are closed")
+	require.Greater(t, 2.5, c.Evaluator.Params[0], "fires on Monday night")
+	require.Greater(t, 1.25, c.UnloadEvaluator.Params[0], "goes on firing on Tuesday at 4")
+	require.Less(t, 1.25, c.Evaluator.Params[0], "would not have begun then")
+	require.Less(t, 1.1, c.UnloadEvaluator.Params[0], "is over by Saturday")
 }
 
 // Every query gives what Grafana makes series of, and fires on what it is for.

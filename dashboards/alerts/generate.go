@@ -3,9 +3,12 @@ package alerts
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"buildmon/dashboards/pgquery"
 )
 
 // Files are the files by their names. Rules go where Grafana looks for them. Contact
@@ -34,13 +37,18 @@ func Files() (map[string][]byte, error) {
 	return files, nil
 }
 
-// Write writes the files into a directory, such as configs/grafana.
-func Write(dir string) error {
+// Write writes the files into a directory, such as configs/grafana. Rules ask the data
+// source that has the uid in Grafana.
+func Write(dir, datasource string) error {
+	if datasource == "" {
+		return errors.New("datasource must not be empty")
+	}
 	files, err := Files()
 	if err != nil {
 		return err
 	}
 	for name, text := range files {
+		text = pgquery.Renamed(text, datasource)
 		path := filepath.Join(dir, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return fmt.Errorf("writing alert rules: %w", err)

@@ -63,7 +63,7 @@ WHERE last_seen > now() - interval '7 days'
 GROUP BY building, floor`,
 			seconds: 600, fire: 0.5, clear: 0.5, wait: "5m", severity: "warning",
 			dashboard: dashboards.QualityUID, panel: dashboards.PanelSilent,
-			summary:     `{{ printf "%.0f" $values.B.Value }} silent sensors on {{ $labels.floor }} of {{ $labels.building }}`,
+			summary:     `Silent on {{ $labels.floor }} of {{ $labels.building }}: {{ printf "%.0f" .Value }} sensors`,
 			description: `They said nothing for ten minutes. Several at once are a gateway or a switch; one alone is a battery or a sensor. A sensor that is silent for a week is no longer counted.`,
 		},
 		{
@@ -85,7 +85,7 @@ SELECT now() AS "time", building,
 FROM o GROUP BY building`, opens, closes, timeZone),
 			seconds: 3600, fire: 1.3, clear: 1.15, wait: "30m", keep: "30m", severity: "warning",
 			dashboard: dashboards.EnergyUID, panel: dashboards.PanelAfterHours,
-			summary:     `{{ $labels.building }} uses {{ humanizePercentage $values.B.Value }} of its base load after hours`,
+			summary:     `{{ $labels.building }} uses {{ humanizePercentage .Value }} of its base load after hours`,
 			description: fmt.Sprintf(`The load of the last hour, which lies outside %02d:00 to %02d:00 of working days (%s), against the median of such hours in eight days. Something that should be off is on.`, opens, closes, timeZone),
 		},
 		{
@@ -98,7 +98,7 @@ GROUP BY building, floor, room_id HAVING avg(co2) IS NOT NULL`,
 			// Bands of the German Environment Agency (UBA 2008) are 1,000 and 2,000 ppm.
 			seconds: 900, fire: 1400, clear: 1000, wait: "10m", keep: "10m", severity: "warning",
 			dashboard: dashboards.RoomUID, panel: dashboards.PanelCO2,
-			summary:     `CO₂ {{ printf "%.0f" $values.B.Value }} ppm in {{ $labels.room }} ({{ $labels.building }}, {{ $labels.floor }})`,
+			summary:     `CO₂ {{ printf "%.0f" .Value }} ppm in {{ $labels.room }} ({{ $labels.building }}, {{ $labels.floor }})`,
 			description: `The mean of a quarter of an hour with people in the room. Air it; if this comes back, look at the ventilation. It is over below 1,000 ppm.`,
 		},
 		{
@@ -108,7 +108,7 @@ SELECT now() AS "time", coalesce(extract(epoch FROM now() - max(last_seen)), 1e6
 FROM sensors`,
 			seconds: 600, fire: 300, clear: 120, wait: "2m", severity: "critical",
 			dashboard: dashboards.PipelineUID, panel: dashboards.PanelThroughput,
-			summary:     `No reading for {{ humanizeDuration $values.B.Value }}`,
+			summary:     `No reading for {{ humanizeDuration .Value }}`,
 			description: `Nothing comes in, or nothing is stored. Run buildmon doctor.`,
 		},
 		{
@@ -120,7 +120,7 @@ WHERE $__timeFilter(created_at)
 GROUP BY reason`,
 			seconds: 900, fire: 9.5, clear: 0.5, wait: "0s", keep: "15m", severity: "warning",
 			dashboard: dashboards.PipelineUID, panel: dashboards.PanelDeadLetters,
-			summary:     `{{ printf "%.0f" $values.B.Value }} messages refused: {{ $labels.reason }}`,
+			summary:     `{{ printf "%.0f" .Value }} messages refused: {{ $labels.reason }}`,
 			description: `Within a quarter of an hour. They are in the table dead_letters with the reason and their bytes; a steady stream is a sender that needs a mapping.`,
 		},
 	}
@@ -139,10 +139,16 @@ func Rules() (File, error) {
 			// No rows are good news; a query that fails is no alarm of the building.
 			NoDataState: "OK", ExecErrState: "Error", For: r.wait, KeepFiringFor: r.keep,
 			Labels:      map[string]string{"severity": r.severity, "service": "buildmon"},
-			Annotations: map[string]string{"summary": r.summary, "description": r.description},
+			Annotations: map[string]string{"summary": r.summarized(), "description": r.description},
 		})
 	}
 	return File{APIVersion: 1, Groups: []Group{group}}, nil
+}
+
+// summarized is the summary, or that there is nothing to say: Grafana expands it for a
+// rule whose query gave no rows as well.
+func (r *rule) summarized() string {
+	return fmt.Sprintf("{{ with $values.B }}%s{{ else }}%s: nothing to report{{ end }}", r.summary, r.title)
 }
 
 // data is the query, its last value, and the threshold with hysteresis.

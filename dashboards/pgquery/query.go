@@ -4,7 +4,9 @@
 package pgquery
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
@@ -24,6 +26,14 @@ const (
 // Datasource refers to the database of buildmon.
 func Datasource() common.DataSourceRef {
 	return common.DataSourceRef{Type: cog.ToPtr(PluginID), Uid: cog.ToPtr(DatasourceUID)}
+}
+
+// Renamed is JSON of dashboards or alert rules in which the data source has another uid.
+func Renamed(text []byte, uid string) []byte {
+	for _, member := range []string{"uid", "datasourceUid"} {
+		text = bytes.ReplaceAll(text, fmt.Appendf(nil, `"%s": %q`, member, DatasourceUID), fmt.Appendf(nil, `"%s": %q`, member, uid))
+	}
+	return text
 }
 
 // Format is what Grafana makes of the rows.

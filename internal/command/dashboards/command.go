@@ -70,12 +70,13 @@ func alertsCommand() *cli.Command {
 		Usage: "Write alert rules for Grafana to provision, and contact points and a policy for copying",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "dir", Value: "configs/grafana", Usage: "the `DIRECTORY` that takes provisioning/alerting and optional"},
+			datasourceFlag(),
 		},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return fmt.Errorf("unexpected argument %q; see %s dashboards alerts --help", c.Args().First(), c.App.Name)
 			}
-			return alerts.Write(c.String("dir"))
+			return alerts.Write(c.String("dir"), c.String("datasource"))
 		},
 	}
 }

@@ -1,7 +1,6 @@
 package dashboards
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -45,10 +44,7 @@ func files(datasource string) ([]file, error) {
 		if err != nil {
 			return nil, err
 		}
-		if datasource != pgquery.DatasourceUID {
-			text = bytes.ReplaceAll(text, []byte(fmt.Sprintf(`"uid": %q`, pgquery.DatasourceUID)), []byte(fmt.Sprintf(`"uid": %q`, datasource)))
-		}
-		encoded = append(encoded, file{*d.Uid, *d.Title, text})
+		encoded = append(encoded, file{*d.Uid, *d.Title, pgquery.Renamed(text, datasource)})
 	}
 	return encoded, nil
 }
