@@ -31,7 +31,7 @@ var statusGlyphs = glyphs(
 
 func eventTiles(s scope) *stat.PanelBuilder {
 	return tiles(panelEventTiles, "Anomalies in this range",
-		"An event is what one detector found on one sensor, from its first reading to its last. Many events of few rooms are faults there; a few of many rooms have a common cause.",
+		"An event is what was found on one metric of a sensor, whichever detectors found it, from its first reading to its last. Many events of few rooms are faults there; a few of many rooms have a common cause.",
 		`SELECT count(*) AS "Events", count(*) FILTER (WHERE e.open) AS "Open now", count(*) FILTER (WHERE e.severity IN ('high', 'critical')) AS "High or critical",
 	count(DISTINCT e.{room}) AS "Rooms affected", coalesce(sum(e.readings), 0) AS "Readings"
 FROM {events} e WHERE `+s.found("e")).

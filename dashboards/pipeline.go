@@ -57,7 +57,7 @@ GROUP BY 1 ORDER BY 1`).NoValue("nothing came in live").AxisSoftMin(0)
 
 func found() *timeseries.PanelBuilder {
 	return trend(panelFound, "Events by detector",
-		"Events that each detector began. One that finds nothing for weeks is switched off or still learning; one that floods has limits that do not fit.", unitCount,
+		"Events by the detector that found the worst of them. One that finds nothing for weeks is switched off or still learning; one that floods has limits that do not fit.", unitCount,
 		`SELECT $__timeGroupAlias(e.started_at, '$interval', 0), e.detector AS detector, count(*) AS "value"
 FROM {events} e WHERE $__timeFilter(e.started_at) GROUP BY 1, 2 ORDER BY 1`).
 		DisplayName("${__field.labels.detector}").DrawStyle("bars").FillOpacity(70).LineWidth(0).Stacking(stacked())

@@ -1,7 +1,7 @@
 // Package alert decides who is told what about events, and when.
 //
-// Events come from detectors, one for each sensor, detector, kind of finding and
-// metric. Those about one thing, by default a metric of a sensor, are one alert.
+// An event is what is wrong with a metric of a sensor. Those about one thing, by default
+// the same metric of a sensor, are one alert.
 // Each route is told once that an alert is new, again when it gets worse, and that
 // it is resolved when all of its events are over. What a group, by default a
 // building, has to say at one time is one message.

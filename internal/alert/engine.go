@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"buildmon/internal/anomaly"
 )
 
 // Engine keeps what routes were told and says what they are to be told next. It is
@@ -124,8 +126,24 @@ func (e *Engine) RestoreState(text []byte) error {
 	if err := json.Unmarshal(text, &state); err != nil {
 		return err
 	}
+	for _, a := range state.Alerts {
+		a.rename()
+	}
 	e.state = state
 	return nil
+}
+
+// rename names events anew: those of each detector used to have a name of their own.
+func (a *alert) rename() {
+	events := map[string]*Event{}
+	for _, old := range slices.Sorted(maps.Keys(a.Events)) {
+		ev := a.Events[old]
+		ev.Drift = anomaly.Drifts(ev.Type)
+		if known := events[ev.name()]; known == nil || known.Last.Before(ev.Last) {
+			events[ev.name()] = ev
+		}
+	}
+	a.Events = events
 }
 
 func (e *Engine) absorb(now time.Time, events []Event, result *Result) {
@@ -134,7 +152,7 @@ func (e *Engine) absorb(now time.Time, events []Event, result *Result) {
 	slices.SortStableFunc(events, func(a, b Event) int { return cmp.Or(a.Last.Compare(b.Last), a.Started.Compare(b.Started)) })
 	for i := range events {
 		ev := &events[i]
-		key, name := keyOf(e.cfg.DedupBy, ev), keyOf(identity, ev)
+		key, name := keyOf(e.cfg.DedupBy, ev), ev.name()
 		// It stays with its alert, though its place or its type change as more is found.
 		if known, ok := keys[name]; ok && !e.state.Alerts[known].Events[name].endedBefore(ev) {
 			key = known
@@ -181,7 +199,7 @@ func (a *alert) absorb(name string, ev *Event) {
 		return
 	default:
 		if ev.Severity.Rank() < known.Severity.Rank() {
-			ev.Severity, ev.Type, ev.Explanation = known.Severity, known.Type, known.Explanation
+			ev.Severity, ev.Detector, ev.Type, ev.Explanation = known.Severity, known.Detector, known.Type, known.Explanation
 		}
 		ev.Started = earlier(ev.Started, known.Started)
 	}

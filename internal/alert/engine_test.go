@@ -1,6 +1,7 @@
 package alert_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -62,10 +63,10 @@ func (t *tester) step(minutes float64, events ...alert.Event) (told []string) {
 // event is open, began at a minute and was found last two minutes later.
 func event(sensor, metric string, severity anomaly.Severity, minutes float64) alert.Event {
 	return alert.Event{
-		Subject: alert.Subject{SensorID: sensor, Detector: "threshold", Metric: metric},
+		Subject: alert.Subject{SensorID: sensor, Metric: metric},
 		Place:   alert.Place{Building: "Building " + strings.ToUpper(sensor[:1]), RoomID: "room-" + sensor},
 		Started: at(minutes), Last: at(minutes + 2), Open: true, Severity: severity,
-		Type: metric + "_too_high", Explanation: "It is too high.",
+		Detector: "threshold", Type: metric + "_too_high", Explanation: "It is too high.",
 	}
 }
 
@@ -93,11 +94,11 @@ func TestAlertFromBeginningToEnd(t *testing.T) {
 func TestEventsOfOneThingAreOneAlert(t *testing.T) {
 	s := newTester(t, config())
 	e := event("a1", "co2", anomaly.High, 0)
-	spike := e
-	spike.Detector, spike.Type = "spike_detector", "co2_rise"
-	require.Equal(t, []string{"chat new high a1 co2"}, s.step(1, e, spike))
+	drift := e
+	drift.Detector, drift.Type, drift.Drift = "baseline", "co2_drift", true
+	require.Equal(t, []string{"chat new high a1 co2"}, s.step(1, e, drift))
 	require.Empty(t, s.step(40, over(e)), "the other is open")
-	require.Equal(t, []string{"chat resolved high a1 co2"}, s.step(41, over(spike)))
+	require.Equal(t, []string{"chat resolved high a1 co2"}, s.step(41, over(drift)))
 }
 
 // More of a silence is found: what it is about stays, its place and its type do not.
@@ -267,4 +268,29 @@ func TestConfig(t *testing.T) {
 	f(func(c *alert.Config) { c.Routes = append(c.Routes, c.Routes[0]) }, `route "chat" is there twice`)
 	f(func(c *alert.Config) { c.Routes[0].MinSeverity = "severe" }, `route "chat": unknown min_severity "severe", want one of [low medium high critical]`)
 	f(func(c *alert.Config) { c.Routes[0].Where = alert.Where{"room": "1"} }, `route "chat": unknown member "room" in where, want one of sensor_id, room_id, building, floor, room_type, detector, anomaly_type, metric`)
+}
+
+// The state of before, in which events of each detector had a name of their own.
+func TestStateWithOtherNamesIsTaken(t *testing.T) {
+	s := newTester(t, config())
+	e := event("a1", "co2", anomaly.High, 0)
+	require.Equal(t, []string{"chat new high a1 co2"}, s.step(1, e))
+	state, err := s.engine.MarshalState()
+	require.NoError(t, err)
+	var content map[string]any
+	require.NoError(t, json.Unmarshal(state, &content))
+	for _, a := range content["alerts"].(map[string]any) {
+		events := a.(map[string]any)["events"].(map[string]any)
+		require.Len(t, events, 1)
+		for name, ev := range events {
+			delete(events, name)
+			events[`["a1","threshold","co2"]`] = ev
+		}
+	}
+	state, err = json.Marshal(content)
+	require.NoError(t, err)
+	require.NoError(t, s.engine.RestoreState(state))
+	require.Len(t, s.engine.Open(), 1)
+	require.Equal(t, []string{"chat resolved high a1 co2"}, s.step(40, over(e)))
+	require.Empty(t, s.engine.Open())
 }

@@ -1,17 +1,27 @@
 package alert
 
 import (
+	"encoding/json"
 	"slices"
 	"time"
 
 	"buildmon/internal/anomaly"
 )
 
-// Subject is what an event is about.
+// Subject is what an event is about, whichever detectors found it.
 type Subject struct {
 	SensorID string `json:"sensor_id"`
-	Detector string `json:"detector"`
 	Metric   string `json:"metric"`
+	Drift    bool   `json:"drift,omitempty"` // the sensor drifts; other things may be wrong as well
+}
+
+// name is a Subject as a text.
+func (s Subject) name() string {
+	text, err := json.Marshal(s)
+	if err != nil {
+		panic("BUG: " + err.Error()) // texts are always written
+	}
+	return string(text)
 }
 
 // Place is where a sensor is; what is not known is empty.
@@ -30,15 +40,13 @@ type Event struct {
 	Last        time.Time        `json:"last_at"`    // last reading at fault
 	Open        bool             `json:"open,omitempty"`
 	Severity    anomaly.Severity `json:"severity"`     // at its worst
+	Detector    string           `json:"detector"`     // of the worst
 	Type        string           `json:"anomaly_type"` // of the worst
 	Explanation string           `json:"explanation"`
 }
 
 // Members are the names by which events are matched and grouped.
 var Members = []string{"sensor_id", "room_id", "building", "floor", "room_type", "detector", "anomaly_type", "metric"}
-
-// identity are the members of a Subject.
-var identity = []string{"sensor_id", "detector", "metric"}
 
 func (e *Event) member(name string) string {
 	switch name {

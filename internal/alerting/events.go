@@ -30,10 +30,10 @@ WHERE c.revision > $1 AND greatest(c.last_at, c.until) >= $2`
 // about its end, so its row may be the same.
 const openSQL = `
 SELECT ` + eventColumns + `
-FROM unnest($1::text[], $2::text[], $3::text[]) AS o (sensor_id, detector, metric)
+FROM unnest($1::text[], $2::text[], $3::bool[]) AS o (sensor_id, metric, drift)
 CROSS JOIN LATERAL (
 	SELECT * FROM anomaly_events s
-	WHERE s.sensor_id = o.sensor_id AND s.detector = o.detector AND s.metric = o.metric
+	WHERE s.sensor_id = o.sensor_id AND s.metric = o.metric AND (right(s.anomaly_type, length($4)) = $4) = o.drift
 	ORDER BY s.started_at DESC LIMIT 1
 ) c` + joinSQL
 
@@ -45,16 +45,15 @@ func changed(ctx context.Context, tx pgx.Tx, revision int64, oldest time.Time, o
 	if err != nil || len(open) == 0 {
 		return events, err
 	}
-	var names [3][]string
+	var sensors, metrics []string
+	var drifts []bool
 	gone := map[alert.Subject]alert.Event{}
 	for _, e := range open {
-		for i, name := range []string{e.SensorID, e.Detector, e.Metric} {
-			names[i] = append(names[i], name)
-		}
+		sensors, metrics, drifts = append(sensors, e.SensorID), append(metrics, e.Metric), append(drifts, e.Drift)
 		e.Open = false
 		gone[e.Subject] = e
 	}
-	now, err := query(ctx, tx, openSQL, names[0], names[1], names[2])
+	now, err := query(ctx, tx, openSQL, sensors, metrics, drifts, anomaly.DriftSuffix)
 	if err != nil {
 		return nil, err
 	}
@@ -87,6 +86,6 @@ func scanEvent(row pgx.CollectableRow) (alert.Event, error) {
 	err := row.Scan(&e.SensorID, &e.Detector, &e.Type, &e.Metric, &place[0], &place[1], &place[2], &place[3],
 		&e.Started, &e.Last, &e.Open, &severity, &e.Explanation)
 	e.RoomID, e.Building, e.Floor, e.RoomType = place[0].String, place[1].String, place[2].String, place[3].String
-	e.Severity = anomaly.Severity(severity)
+	e.Severity, e.Drift = anomaly.Severity(severity), anomaly.Drifts(e.Type)
 	return e, err
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"buildmon/internal/reading"
@@ -49,6 +50,13 @@ const MultipleMetrics = "multiple"
 // Multivariate is the type of findings about a reading as a whole, whichever of
 // its metrics is named.
 const Multivariate = "multivariate"
+
+// DriftSuffix ends the types of findings about a sensor that loses its calibration. They
+// go on for days, in which other things may be wrong with the same metric.
+const DriftSuffix = "_drift"
+
+// Drifts tells whether that is such a type.
+func Drifts(kind string) bool { return strings.HasSuffix(kind, DriftSuffix) }
 
 // Subject is the metric that an event is about.
 func (a *Anomaly) Subject() string {

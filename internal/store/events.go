@@ -20,14 +20,23 @@ const DefaultQuiet = 30 * time.Minute
 // that two processes do not both begin an event that is one.
 const eventsLock = 0x6275696c646d6f6e // "buildmon"
 
-// subject is what an event is about. The kind of finding is not: a metric that is too
-// high and then restless has one thing wrong with it.
+// subject is what an event is about. Neither the kind of finding nor the detector is: a
+// metric that jumps, is too high and then restless has one thing wrong with it. But what
+// else happens while a sensor drifts, for days, is something else.
 type subject struct {
-	sensor, detector, metric string
+	sensor, metric string
+	drift          bool
 }
 
 func (s subject) compare(t subject) int {
-	return cmp.Or(cmp.Compare(s.sensor, t.sensor), cmp.Compare(s.detector, t.detector), cmp.Compare(s.metric, t.metric))
+	order := cmp.Or(cmp.Compare(s.sensor, t.sensor), cmp.Compare(s.metric, t.metric))
+	if order == 0 && s.drift != t.drift {
+		order = 1
+		if t.drift {
+			order = -1
+		}
+	}
+	return order
 }
 
 // event is a row of anomaly_events, or a part of one.
@@ -38,10 +47,10 @@ type event struct {
 	created       time.Time // zero if it is not stored yet
 
 	// Of the worst reading.
+	detector, kind   string
 	severity         anomaly.Severity
 	score            float64
 	peak             time.Time
-	kind             string
 	value, low, high pgtype.Float8
 	explanation      string
 	place            [4]pgtype.Text // room, building, floor, room type
@@ -60,25 +69,29 @@ func (e *event) absorb(f *event) {
 	}
 	e.readings += f.readings
 	if f.worse(e) {
-		e.score, e.peak, e.kind, e.severity = f.score, f.peak, f.kind, f.severity
+		e.detector, e.kind, e.severity, e.score, e.peak = f.detector, f.kind, f.severity, f.score, f.peak
 		e.value, e.low, e.high, e.explanation, e.place = f.value, f.low, f.high, f.explanation, f.place
 	}
 }
 
 // worse tells whether the worst reading of e is worse than that of f: more severe, or
-// rarer, or the same earlier.
+// rarer, or the same earlier. Of what is the same to two detectors either will do, as
+// long as it is always the same one.
 func (e *event) worse(f *event) bool {
-	return cmp.Or(cmp.Compare(f.severity.Rank(), e.severity.Rank()), cmp.Compare(f.score, e.score), e.peak.Compare(f.peak)) < 0
+	return cmp.Or(cmp.Compare(f.severity.Rank(), e.severity.Rank()), cmp.Compare(f.score, e.score), e.peak.Compare(f.peak),
+		cmp.Compare(e.detector, f.detector), cmp.Compare(e.kind, f.kind)) < 0
 }
 
 // Event is what findings that follow one another closely make together.
 type Event struct {
-	SensorID, Detector, Metric string
+	SensorID, Metric string
 
-	Started, Last     time.Time // of the first and the last reading found
-	Readings          int64     // how many were found
-	Score             float64   // of the worst reading
-	Type, Explanation string    // of the worst reading
+	Started, Last time.Time // of the first and the last reading found
+	Readings      int64     // how many were found
+
+	// Of the worst reading.
+	Detector, Type, Explanation string
+	Score                       float64
 }
 
 // Events are the events that findings make, by the rules of the table, for those
@@ -100,25 +113,39 @@ func eventsOf(found []*anomaly.Anomaly, quiet time.Duration) []*event {
 	for i, a := range found {
 		r := a.Reading
 		events[i] = &event{
-			subject: subject{r.SensorID, a.Detector, a.Subject()},
+			subject: subject{r.SensorID, a.Subject(), anomaly.Drifts(a.Type)},
 			started: r.Time, last: r.Time, readings: 1,
-			score: a.Score, peak: r.Time, kind: a.Type, severity: a.Severity,
+			detector: a.Detector, kind: a.Type, severity: a.Severity, score: a.Score, peak: r.Time,
 			value: number(a.Value), low: number(a.Low), high: number(a.High), explanation: a.Explanation,
 			place: [4]pgtype.Text{text(r.RoomID), text(r.Building), text(r.Floor), text(r.RoomType)},
 		}
 	}
-	return joined(events, quiet)
+	return joined(readingsOf(events), quiet)
 }
 
-// joined merges events of one subject that follow one another closely. It changes
-// them, and their order.
+// readingsOf makes what several detectors found on one reading one.
+func readingsOf(events []*event) []*event {
+	events = merged(events, func(a, b *event) bool { return a.started.Equal(b.started) })
+	for _, e := range events {
+		e.readings = 1
+	}
+	return events
+}
+
+// joined merges events that follow one another closely.
 func joined(events []*event, quiet time.Duration) []*event {
+	return merged(events, func(a, b *event) bool { return b.started.Sub(a.last) <= quiet })
+}
+
+// merged merges events of one subject of which the next is the same. It changes them, and
+// their order.
+func merged(events []*event, same func(a, b *event) bool) []*event {
 	slices.SortStableFunc(events, func(a, b *event) int {
 		return cmp.Or(a.compare(b.subject), a.started.Compare(b.started))
 	})
 	kept := events[:0]
 	for _, e := range events {
-		if n := len(kept); n > 0 && kept[n-1].subject == e.subject && e.started.Sub(kept[n-1].last) <= quiet {
+		if n := len(kept); n > 0 && kept[n-1].subject == e.subject && same(kept[n-1], e) {
 			kept[n-1].absorb(e)
 		} else {
 			kept = append(kept, e)
@@ -129,9 +156,10 @@ func joined(events []*event, quiet time.Duration) []*event {
 
 const nearbyEventsSQL = `
 DELETE FROM anomaly_events e
-USING unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[])
-	AS n (sensor_id, detector, metric, started_at, last_at)
-WHERE e.sensor_id = n.sensor_id AND e.detector = n.detector AND e.metric = n.metric
+USING unnest($1::text[], $2::text[], $3::bool[], $4::timestamptz[], $5::timestamptz[])
+	AS n (sensor_id, metric, drift, started_at, last_at)
+WHERE e.sensor_id = n.sensor_id AND e.metric = n.metric AND e.silence IS NULL
+	AND (right(e.anomaly_type, length($7)) = $7) = n.drift
 	AND e.last_at >= n.started_at - $6::interval AND e.started_at <= n.last_at + $6::interval
 RETURNING e.sensor_id, e.detector, e.anomaly_type, e.metric, e.started_at, e.last_at, e.readings, e.created_at,
 	e.anomaly_score, e.peak_at, e.severity, e.value, e.expected_low, e.expected_high, e.explanation,
@@ -161,15 +189,17 @@ func addEvents(ctx context.Context, tx pgx.Tx, found []*anomaly.Anomaly, quiet t
 		return err
 	}
 	c := columnsOf(events)
-	rows, err := tx.Query(ctx, nearbyEventsSQL, c.sensor, c.detector, c.metric, c.started, c.last, quiet)
+	rows, err := tx.Query(ctx, nearbyEventsSQL, c.sensor, c.metric, c.drift, c.started, c.last, quiet, anomaly.DriftSuffix)
 	if err != nil {
 		return fmt.Errorf("looking for events nearby: %w", err)
 	}
 	stored, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (*event, error) {
 		e := &event{}
-		return e, row.Scan(&e.sensor, &e.detector, &e.kind, &e.metric, &e.started, &e.last, &e.readings, &e.created,
+		err := row.Scan(&e.sensor, &e.detector, &e.kind, &e.metric, &e.started, &e.last, &e.readings, &e.created,
 			&e.score, &e.peak, &e.severity, &e.value, &e.low, &e.high, &e.explanation,
 			&e.place[0], &e.place[1], &e.place[2], &e.place[3])
+		e.drift = anomaly.Drifts(e.kind)
+		return e, err
 	})
 	if err != nil {
 		return fmt.Errorf("looking for events nearby: %w", err)
@@ -194,6 +224,7 @@ func lockEvents(ctx context.Context, tx pgx.Tx) error {
 // eventColumns are events column by column.
 type eventColumns struct {
 	sensor, detector, kind, metric, severity, explanation []string
+	drift                                                 []bool
 	started, last, peak                                   []time.Time
 	created                                               []pgtype.Timestamptz
 	readings                                              []int64
@@ -205,7 +236,7 @@ type eventColumns struct {
 func columnsOf(events []*event) (c eventColumns) {
 	for _, e := range events {
 		c.sensor, c.detector = append(c.sensor, e.sensor), append(c.detector, e.detector)
-		c.kind, c.metric = append(c.kind, e.kind), append(c.metric, e.metric)
+		c.kind, c.metric, c.drift = append(c.kind, e.kind), append(c.metric, e.metric), append(c.drift, e.drift)
 		c.severity, c.explanation = append(c.severity, string(e.severity)), append(c.explanation, e.explanation)
 		c.started, c.last, c.peak = append(c.started, e.started), append(c.last, e.last), append(c.peak, e.peak)
 		c.created = append(c.created, pgtype.Timestamptz{Time: e.created, Valid: !e.created.IsZero()})

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"buildmon/internal/anomaly"
@@ -157,4 +158,30 @@ func TestEventsOfAMetricAreOneWhateverIsWrongWithIt(t *testing.T) {
 	require.Len(t, events, 1)
 	require.Equal(t, "temperature_too_high", events[0].Type)
 	require.EqualValues(t, 3, events[0].Readings)
+}
+
+// Several detectors that find something wrong with a metric make one event, in which a
+// reading counts once; but that a sensor drifts is an event beside what else happens.
+func TestEventsOfAMetricAreOneWhoeverFindsThem(t *testing.T) {
+	s := open(t, testpg.New(t), store.Retention{})
+	for minute, by := range [][]string{{"threshold", "spike_detector"}, {"threshold"}, {"baseline", "threshold"}, {"baseline"}} {
+		r := room(1, monday.Add(time.Duration(minute)*time.Minute), 30)
+		b := batchOf(r)
+		for _, detector := range by {
+			a := finding(r, 0.6, minute > 0)
+			switch a.Detector = detector; detector {
+			case "spike_detector":
+				a.Type, a.Severity = "sudden_change", anomaly.Critical
+			case "baseline":
+				a.Type = "temperature" + anomaly.DriftSuffix
+			}
+			b.Anomalies = append(b.Anomalies, a)
+		}
+		write(t, s, b)
+	}
+	rows, err := s.Pool().Query(t.Context(), `SELECT detector || ' ' || anomaly_type || ' ' || readings FROM sensor_events ORDER BY 1`)
+	require.NoError(t, err)
+	events, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	require.Equal(t, []string{"baseline temperature_drift 2", "spike_detector sudden_change 3"}, events)
 }

@@ -21,11 +21,7 @@ import (
 
 const component = "baseline"
 
-// What is found.
-const (
-	kindDrift = "drift"
-	kindUse   = "after_hours_use"
-)
+const kindUse = "after_hours_use"
 
 const (
 	fieldDrift     = "drift"
@@ -173,7 +169,7 @@ func (s *state) Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.A
 func (s *state) drifting(r *reading.Reading, d *baseline.Drift) *anomaly.Anomaly {
 	name, usual := phrase.Metric(s.drift), d.Usual
 	a := &anomaly.Anomaly{
-		Reading: r, Detector: component, Type: s.drift + "_" + kindDrift, Metric: s.drift,
+		Reading: r, Detector: component, Type: s.drift + anomaly.DriftSuffix, Metric: s.drift,
 		Strength: d.Strength, Value: d.Low, Continues: d.Continues,
 	}
 	switch {

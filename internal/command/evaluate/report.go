@@ -113,11 +113,12 @@ func (k *Kind) take(ep *episode, events []store.Event, run *record) {
 	k.Of++
 	var first time.Time
 	n, named := 0, false
-	for i := range events {
-		e := &events[i]
-		if run.sensors[ep.sensor].at(e.Started, e.Last) != ep {
-			continue
-		}
+	about := slices.DeleteFunc(slices.Clone(events), func(e store.Event) bool { return run.sensors[ep.sensor].at(e.Started, e.Last) != ep })
+	if len(about) == 0 { // but one may have gone on into this fault or out of it
+		about = slices.DeleteFunc(slices.Clone(events), func(e store.Event) bool { return e.Started.After(ep.last) || e.Last.Before(ep.first) })
+	}
+	for i := range about {
+		e := &about[i]
 		n++
 		named = named || e.Metric == ep.metric
 		if first.IsZero() || e.Started.Before(first) {

@@ -29,8 +29,12 @@ func TestShippedPipeline(t *testing.T) {
 			assert.LessOrEqual(t, k.DelayMedian, 600.0, k.Name)
 		}
 		assert.GreaterOrEqual(t, k.Metric, 0.9, k.Name)
-		// Each detector may have an event of each metric that a fault shows in.
-		assert.LessOrEqual(t, k.Events, 6.0, k.Name)
+		// One of each metric that a fault shows in; heat makes air dry.
+		most := 1.5
+		if k.Name == "overheating" {
+			most = 3
+		}
+		assert.LessOrEqual(t, k.Events, most, k.Name)
 	}
 	assert.LessOrEqual(t, report.Everything.CleanAlert, 0.001, "all detectors together, without faults")
 	assert.GreaterOrEqual(t, report.Everything.Precision, 0.75)

@@ -41,7 +41,7 @@ ORDER BY e.started_at, e.sensor_id, e.detector, e.metric`
 
 // Findings say when an event became worse.
 const findingsSQL = `
-SELECT sensor_id, detector, metric, "timestamp", anomaly_type, severity, explanation
+SELECT sensor_id, metric, "timestamp", detector, anomaly_type, severity, explanation
 FROM sensor_anomalies
 WHERE "timestamp" >= $1 AND "timestamp" < $2
 ORDER BY "timestamp"`
@@ -59,7 +59,7 @@ func history(ctx context.Context, pool *pgxpool.Pool, cfg *alert.Config, from, t
 		err = row.Scan(&s.SensorID, &s.Detector, &s.Type, &s.Metric, &place[0], &place[1], &place[2], &place[3],
 			&s.Started, &s.Last, &severity, &s.Explanation, &s.found, &over)
 		s.RoomID, s.Building, s.Floor, s.RoomType = place[0].String, place[1].String, place[2].String, place[3].String
-		s.Severity, s.over = anomaly.Severity(severity), over.Time
+		s.Severity, s.Drift, s.over = anomaly.Severity(severity), anomaly.Drifts(s.Type), over.Time
 		return s, err
 	})
 	if err != nil {
@@ -81,6 +81,7 @@ func history(ctx context.Context, pool *pgxpool.Pool, cfg *alert.Config, from, t
 type finding struct {
 	subject     alert.Subject
 	at          time.Time
+	detector    string
 	kind        string
 	severity    anomaly.Severity
 	explanation string
@@ -93,9 +94,9 @@ func findingsOf(ctx context.Context, pool *pgxpool.Pool, from, to time.Time) (ma
 	}
 	found := map[alert.Subject][]finding{}
 	var f finding
-	_, err = pgx.ForEachRow(rows, []any{&f.subject.SensorID, &f.subject.Detector, &f.subject.Metric, &f.at, &f.kind, &f.severity, &f.explanation}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&f.subject.SensorID, &f.subject.Metric, &f.at, &f.detector, &f.kind, &f.severity, &f.explanation}, func() error {
 		a := anomaly.Anomaly{Type: f.kind, Metric: f.subject.Metric}
-		f.subject.Metric = a.Subject() // as of its event
+		f.subject.Metric, f.subject.Drift = a.Subject(), anomaly.Drifts(f.kind) // as of its event
 		found[f.subject] = append(found[f.subject], f)
 		return nil
 	})
@@ -119,11 +120,11 @@ func (s *stored) observations(findings []finding, cfg *alert.Config) []observati
 		if f.at.Before(s.Started) || f.at.After(s.Last) || f.severity.Rank() <= e.Severity.Rank() {
 			continue
 		}
-		e.Severity, e.Type, e.Explanation = f.severity, f.kind, f.explanation
+		e.Severity, e.Detector, e.Type, e.Explanation = f.severity, f.detector, f.kind, f.explanation
 		see(f.at)
 	}
 	if e.Severity != s.Severity { // what it was found by is gone or, as of silence, was never there
-		e.Severity, e.Type, e.Explanation = s.Severity, s.Type, s.Explanation
+		e.Severity, e.Detector, e.Type, e.Explanation = s.Severity, s.Detector, s.Type, s.Explanation
 		see(s.found)
 	}
 	for _, r := range cfg.Routes {
