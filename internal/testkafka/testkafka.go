@@ -6,8 +6,11 @@ package testkafka
 import (
 	"context"
 	"crypto/rand"
+	mathrand "math/rand/v2"
+	"net"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -51,6 +54,23 @@ func StartCluster(t testing.TB, opts ...kfake.Opt) *kfake.Cluster {
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
 	return cluster
+}
+
+// Port returns a free port for a broker that comes back to it. It is below the ports
+// that clients and listeners are given when they name none, so nobody else takes it
+// meanwhile.
+func Port(t testing.TB) int {
+	t.Helper()
+	for range 100 {
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(20_000+mathrand.IntN(12_000))))
+		if err != nil {
+			continue // somebody is there
+		}
+		require.NoError(t, l.Close())
+		return l.Addr().(*net.TCPAddr).Port
+	}
+	t.Fatal("there is no free port")
+	return 0
 }
 
 // Real returns the brokers of a real Kafka, or skips the test where there is

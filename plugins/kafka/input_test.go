@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"strconv"
 	"testing"
 	"time"
 
@@ -314,11 +313,11 @@ func TestInputWaitsForTopicsToBeCreated(t *testing.T) {
 }
 
 func TestInputGoesOnAfterTheBrokerRestarted(t *testing.T) {
-	dir := t.TempDir()
-	start := func(port int) *kfake.Cluster {
+	dir, port := t.TempDir(), testkafka.Port(t)
+	start := func() *kfake.Cluster {
 		return testkafka.StartCluster(t, kfake.Ports(port), kfake.DataDir(dir))
 	}
-	cluster := start(0)
+	cluster := start()
 	brokers := cluster.ListenAddrs()
 	require.NoError(t, cluster.CreateTopic("sensors", 1, nil))
 	seed(t, brokers, "sensors", 0, 20)
@@ -334,11 +333,7 @@ func TestInputGoesOnAfterTheBrokerRestarted(t *testing.T) {
 	}
 	step()
 	cluster.Close()
-	_, port, err := net.SplitHostPort(brokers[0])
-	require.NoError(t, err)
-	n, err := strconv.Atoi(port)
-	require.NoError(t, err)
-	start(n)
+	start()
 	seed(t, brokers, "sensors", 0, 20)
 	for len(done) < 40 {
 		step()

@@ -228,11 +228,11 @@ func TestOutputWritesLargeMessages(t *testing.T) {
 }
 
 func TestOutputLosesNothingWhileTheBrokerIsAway(t *testing.T) {
-	dir := t.TempDir()
-	start := func(port int) *kfake.Cluster {
+	dir, port := t.TempDir(), testkafka.Port(t)
+	start := func() *kfake.Cluster {
 		return testkafka.StartCluster(t, kfake.Ports(port), kfake.DataDir(dir))
 	}
-	cluster := start(0)
+	cluster := start()
 	brokers := cluster.ListenAddrs()
 	require.NoError(t, cluster.CreateTopic("sensors", 1, nil))
 	out := openOutput(t, brokers, "topic: sensors", "timeout: 1s")
@@ -242,10 +242,7 @@ func TestOutputLosesNothingWhileTheBrokerIsAway(t *testing.T) {
 	require.ErrorIs(t, out.WriteBatch(within(t, soon), service.MessageBatch{message("b")}), service.ErrNotConnected)
 	require.ErrorContains(t, out.Connect(within(t, soon)), "connecting to kafka at "+out.conn.String())
 
-	_, port, _ := strings.Cut(brokers[0], ":")
-	n, err := strconv.Atoi(port)
-	require.NoError(t, err)
-	start(n)
+	start()
 	require.Eventually(t, func() bool { return out.Connect(within(t, soon)) == nil }, soon, 50*time.Millisecond)
 	// The client may pause longer than the short timeout of this test.
 	require.Eventually(t, func() bool {
