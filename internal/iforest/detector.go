@@ -26,7 +26,8 @@ type DetectorConfig struct {
 	History                time.Duration
 
 	// RetrainInterval is the event time between two fits, at least. Another condition
-	// is that half as many rows have come as are kept, so that fits cost little.
+	// is that half as many rows have come as are kept, so that fits cost little. A group
+	// that is new is fitted again before, when it has four times as many rows.
 	RetrainInterval time.Duration
 
 	// WarmUp is the event time for which nothing is called unusual.
@@ -95,6 +96,10 @@ func (c *DetectorConfig) validateLimit() error {
 // lag is how many rows come between the beginning of a fit, which goes on beside the
 // caller, and the use of its result. It makes results depend on the rows alone.
 const lag = 256
+
+// young is how many times as many rows as were there at the last fit make another one,
+// whatever the time: the first rows of a group are of sensors that are new, too.
+const young = 4
 
 // changed is the share of unusual rows from which on they count as usual: what has
 // been odd for longer than a fiftieth of the history is how things are now.
@@ -272,7 +277,8 @@ func (d *Detector) isTime(now int64) bool {
 	if d.sample.rows < d.cfg.MinSamples {
 		return false // also after a gap that is longer than the history
 	}
-	return !d.Ready() || now-d.fitted >= d.cfg.RetrainInterval.Microseconds() && 2*(d.learned-d.begun) >= int64(d.sample.rows)
+	return !d.Ready() || d.learned >= young*d.begun ||
+		now-d.fitted >= d.cfg.RetrainInterval.Microseconds() && 2*(d.learned-d.begun) >= int64(d.sample.rows)
 }
 
 // begin starts a fit of the sample as it is.

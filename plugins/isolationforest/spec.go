@@ -59,7 +59,7 @@ What is found on a sensor within `+"`quiet`"+` of the last belongs to one event.
 
 == What is learned
 
-The forest is fitted for the first time when `+"`min_samples`"+` readings of a group have come, and again when event time has advanced by `+"`retrain_interval`"+` and half as many readings have come as are kept. A fit runs beside the pipeline and is used from the 256th reading after it began, so results do not depend on how long it took. Time is that of the readings and not of the clock, so a topic that is replayed gives the same anomalies.
+The forest is fitted for the first time when `+"`min_samples`"+` readings of a group have come, again when there are four times as many, and when event time has advanced by `+"`retrain_interval`"+` and half as many readings have come as are kept. A fit runs beside the pipeline and is used from the 256th reading after it began, so results do not depend on how long it took. Time is that of the readings and not of the clock, so a topic that is replayed gives the same anomalies.
 
 Readings of an event are not learned, unless they become more than a fiftieth of the history: what lasts for hours is how things are now.
 
