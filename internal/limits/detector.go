@@ -98,6 +98,13 @@ type Tally struct {
 	Invalid  int // neither: not a finite number
 }
 
+// Add adds what another counted.
+func (t *Tally) Add(other Tally) {
+	t.Learning += other.Learning
+	t.Late += other.Late
+	t.Invalid += other.Invalid
+}
+
 // Detector judges the values of sensors by their own past. It is not safe for
 // concurrent use.
 type Detector struct {

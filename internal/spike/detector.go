@@ -102,6 +102,13 @@ type Tally struct {
 	Gaps     int // emptied the window, as they came long after the last one
 }
 
+// Add adds what another counted.
+func (t *Tally) Add(other Tally) {
+	t.Learning += other.Learning
+	t.Late += other.Late
+	t.Gaps += other.Gaps
+}
+
 // Detector judges values by the last ones of their sensor.
 //
 // A Detector is not safe for concurrent use.

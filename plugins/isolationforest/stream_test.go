@@ -2,63 +2,19 @@ package isolationforest
 
 import (
 	"context"
-	"strings"
-	"sync"
 	"testing"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 	"github.com/stretchr/testify/require"
 
 	"buildmon/plugins/internal/carry"
+	"buildmon/plugins/internal/testmetrics"
 )
-
-// counts is a metrics exporter that keeps what counters of buildmon say.
-type counts struct {
-	mu sync.Mutex
-	n  map[string]int64
-}
-
-type counter struct {
-	*counts
-	name string
-}
-
-func (c counter) Incr(n int64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.n[c.name] += n
-}
-func (c counter) Set(int64)    {}
-func (c counter) Timing(int64) {}
-
-func (c *counts) NewCounterCtor(name string, _ ...string) service.MetricsExporterCounterCtor {
-	return func(values ...string) service.MetricsExporterCounter {
-		if !strings.HasPrefix(name, "buildmon_") {
-			return counter{&counts{n: map[string]int64{}}, ""}
-		}
-		// The host puts the label and the path of the component first.
-		return counter{c, strings.Join(append([]string{name}, values[2:]...), " ")}
-	}
-}
-
-func (c *counts) NewTimerCtor(string, ...string) service.MetricsExporterTimerCtor {
-	return func(...string) service.MetricsExporterTimer { return counter{} }
-}
-
-func (c *counts) NewGaugeCtor(string, ...string) service.MetricsExporterGaugeCtor {
-	return func(...string) service.MetricsExporterGauge { return counter{} }
-}
-func (c *counts) Close(context.Context) error { return nil }
 
 // The processor works within a stream, on values that a mapping has typed, and
 // counts what it does.
 func TestStream(t *testing.T) {
-	counted := &counts{n: map[string]int64{}}
-	env := service.NewEnvironment()
-	require.NoError(t, env.RegisterMetricsExporter("counted", service.NewConfigSpec(),
-		func(*service.ParsedConfig, *service.Logger) (service.MetricsExporter, error) { return counted, nil }))
-	builder := env.NewStreamBuilder()
-	require.NoError(t, builder.SetMetricsYAML("counted: {}"))
+	builder, counted := testmetrics.Builder(t)
 	require.NoError(t, builder.SetLoggerYAML("level: NONE"))
 	builder.SetThreads(1)
 	require.NoError(t, builder.AddInputYAML(`
@@ -97,10 +53,10 @@ isolation_forest:
 	require.Len(t, found, 1)
 	require.Contains(t, found[0], `anomaly {"sensor_id":"s0"`)
 	require.Equal(t, map[string]int64{
-		"buildmon_isolation_forest_anomalies_total multiple":          1,
+		"buildmon_isolation_forest_anomalies_total metric=multiple":          1,
 		"buildmon_isolation_forest_fits_total":                        1,
 		"buildmon_isolation_forest_readings_scored_total":             400 - 256 - 1,
-		"buildmon_isolation_forest_readings_skipped_total learning":   256,
-		"buildmon_isolation_forest_readings_skipped_total incomplete": 1,
-	}, counted.n)
+		"buildmon_isolation_forest_readings_skipped_total reason=learning":   256,
+		"buildmon_isolation_forest_readings_skipped_total reason=incomplete": 1,
+	}, counted.Values())
 }

@@ -178,9 +178,13 @@ type state struct {
 	values []float64
 	scores []float64
 	found  []spike.Finding
+	seen   spike.Tally // since the metrics were moved last
 }
 
-var _ detect.Scorer = (*state)(nil)
+var (
+	_ detect.Scorer  = (*state)(nil)
+	_ detect.Counter = (*state)(nil)
+)
 
 func newState(j *judge) *state {
 	n := len(j.cfg.Metrics)
@@ -202,22 +206,24 @@ func (s *state) Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.A
 	s.id = append(s.id[:0], r.SensorID...)
 	var tally spike.Tally
 	s.found, tally = s.Observe(s.id, r.Time, s.values, s.scores, s.found[:0])
-	s.count(tally)
+	s.seen.Add(tally)
 	for i := range s.found {
 		found = append(found, s.anomaly(r, &s.found[i]))
 	}
 	return found
 }
 
-func (j *judge) count(t spike.Tally) {
+// Count moves the metrics.
+func (s *state) Count() {
 	for _, c := range [...]struct {
 		counter *service.MetricCounter
 		n       int
-	}{{j.learning, t.Learning}, {j.late, t.Late}, {j.gaps, t.Gaps}} {
+	}{{s.learning, s.seen.Learning}, {s.late, s.seen.Late}, {s.gaps, s.seen.Gaps}} {
 		if c.n > 0 {
 			c.counter.Incr(int64(c.n))
 		}
 	}
+	s.seen = spike.Tally{}
 }
 
 func (j *judge) anomaly(r *reading.Reading, f *spike.Finding) *anomaly.Anomaly {

@@ -9,11 +9,13 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"buildmon/plugins/internal/testmetrics"
 )
 
 // Typed values of a mapping: everything arrives, and each peak is reported once.
 func TestStream(t *testing.T) {
-	b := service.NewStreamBuilder()
+	b, counted := testmetrics.Builder(t)
 	require.NoError(t, b.SetLoggerYAML(`level: "off"`))
 	b.SetThreads(1) // without partitions, threads would mix up the order of readings
 	require.NoError(t, b.AddInputYAML(`
@@ -51,4 +53,7 @@ generate:
 	assert.Equal(t, 1000, readings)
 	// Four peaks of twenty readings, two from each of ten sensors.
 	assert.Equal(t, 40, anomalies)
+	values := counted.Values()
+	assert.EqualValues(t, 40, values["buildmon_spike_detector_anomalies_total metric=temperature"])
+	assert.EqualValues(t, 50, values["buildmon_spike_detector_learning_total"], "five of each sensor fill its window")
 }

@@ -214,7 +214,8 @@ type state struct {
 	values []float64
 	scores []limits.Score
 	found  []limits.Finding
-	score  float64 // of the last reading
+	score  float64      // of the last reading
+	seen   limits.Tally // since the metrics were moved last
 }
 
 // bands are where the values of a sensor lie among their fixed limits.
@@ -223,7 +224,10 @@ type bands struct {
 	of   []limits.Band
 }
 
-var _ detect.Scorer = (*state)(nil)
+var (
+	_ detect.Scorer  = (*state)(nil)
+	_ detect.Counter = (*state)(nil)
+)
 
 func newState(j *judge) *state {
 	return &state{
@@ -289,14 +293,20 @@ func (s *state) observe(r *reading.Reading) {
 	for _, score := range s.scores {
 		s.score = max(s.score, score.Past, score.Stuck)
 	}
+	s.seen.Add(tally)
+}
+
+// Count moves the metrics.
+func (s *state) Count() {
 	for _, c := range [...]struct {
 		counter *service.MetricCounter
 		n       int
-	}{{s.learning, tally.Learning}, {s.late, tally.Late}, {s.invalid, tally.Invalid}} {
+	}{{s.learning, s.seen.Learning}, {s.late, s.seen.Late}, {s.invalid, s.seen.Invalid}} {
 		if c.n > 0 {
 			c.counter.Incr(int64(c.n))
 		}
 	}
+	s.seen = limits.Tally{}
 }
 
 // Score is how unusual the last reading was, from 0 to 1.

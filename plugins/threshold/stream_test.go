@@ -9,13 +9,15 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"buildmon/plugins/internal/testmetrics"
 )
 
 // Typed values of a mapping, four threads, small batches: everything arrives, and
 // only the broken values are reported. Batches overtake each other, so each broken value
 // is of a sensor of its own: two of one sensor, next to each other, would be one event.
 func TestStream(t *testing.T) {
-	b := service.NewStreamBuilder()
+	b, counted := testmetrics.Builder(t)
 	require.NoError(t, b.SetLoggerYAML(`level: "off"`))
 	b.SetThreads(4)
 	require.NoError(t, b.AddInputYAML(`
@@ -54,4 +56,7 @@ generate:
 	require.NoError(t, stream.Run(t.Context()))
 	assert.Equal(t, 1000, readings)
 	assert.Equal(t, 5, anomalies)
+	values := counted.Values()
+	assert.EqualValues(t, 5, values["buildmon_threshold_anomalies_total metric=temperature"])
+	assert.EqualValues(t, 1000, values["buildmon_threshold_learning_total"], "none has a hundred readings")
 }

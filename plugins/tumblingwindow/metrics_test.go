@@ -2,72 +2,21 @@ package tumblingwindow
 
 import (
 	"context"
-	"strings"
-	"sync"
 	"testing"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 	"github.com/stretchr/testify/require"
+
+	"buildmon/plugins/internal/testmetrics"
 )
-
-// recorder is a metrics exporter that keeps the metrics of this plugin.
-type recorder struct {
-	mu     sync.Mutex
-	values map[string]int64
-}
-
-type series struct {
-	recorder *recorder
-	name     string
-}
-
-func (s series) Incr(by int64) { s.change(func(int64) int64 { return s.recorder.values[s.name] + by }) }
-func (s series) Set(to int64)  { s.change(func(int64) int64 { return to }) }
-func (s series) Timing(int64)  {}
-
-func (s series) change(to func(int64) int64) {
-	s.recorder.mu.Lock()
-	defer s.recorder.mu.Unlock()
-	if strings.HasPrefix(s.name, "buildmon_") {
-		s.recorder.values[s.name] = to(s.recorder.values[s.name])
-	}
-}
-
-func (r *recorder) at(name string, keys, labels []string) series {
-	for i, key := range keys {
-		if key != "label" && key != "path" { // the host adds these
-			name += " " + key + "=" + labels[i]
-		}
-	}
-	return series{recorder: r, name: name}
-}
-
-func (r *recorder) NewCounterCtor(name string, keys ...string) service.MetricsExporterCounterCtor {
-	return func(labels ...string) service.MetricsExporterCounter { return r.at(name, keys, labels) }
-}
-
-func (r *recorder) NewGaugeCtor(name string, keys ...string) service.MetricsExporterGaugeCtor {
-	return func(labels ...string) service.MetricsExporterGauge { return r.at(name, keys, labels) }
-}
-
-func (r *recorder) NewTimerCtor(name string, keys ...string) service.MetricsExporterTimerCtor {
-	return func(labels ...string) service.MetricsExporterTimer { return r.at(name, keys, labels) }
-}
-
-func (r *recorder) Close(context.Context) error { return nil }
 
 // generated runs the processor on readings that a mapping made, whose values are
 // not those of JSON: one a second for two minutes, the 100th of them 80 s late.
 // It returns the last message and the metrics.
 func generated(t *testing.T, processor string) (last string, metrics map[string]int64) {
-	recorded := &recorder{values: map[string]int64{}}
-	env := service.GlobalEnvironment().Clone()
-	require.NoError(t, env.RegisterMetricsExporter("recorder", service.NewConfigSpec(),
-		func(*service.ParsedConfig, *service.Logger) (service.MetricsExporter, error) { return recorded, nil }))
-	builder := env.NewStreamBuilder()
+	builder, recorded := testmetrics.Builder(t)
 	builder.SetThreads(1)
 	require.NoError(t, builder.SetLoggerYAML("level: none"))
-	require.NoError(t, builder.SetMetricsYAML("recorder: {}"))
 	require.NoError(t, builder.AddInputYAML(`
 generate:
   count: 120
@@ -88,7 +37,7 @@ generate:
 	stream, err := builder.Build()
 	require.NoError(t, err)
 	require.NoError(t, stream.Run(t.Context()))
-	return last, recorded.values
+	return last, recorded.Values()
 }
 
 func TestMetrics(t *testing.T) {
