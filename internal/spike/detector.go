@@ -150,8 +150,7 @@ func (d *Detector) Observe(id []byte, at time.Time, values, scores []float64, fo
 			continue
 		}
 		if known[m] == nil {
-			known[m] = &series{}
-			known[m].init(d.cfg.Window)
+			known[m] = newSeries(d.cfg.Window)
 		}
 		f, ok := d.observe(known[m], m, micros, v, &tally)
 		scores[m] = f.Score()
@@ -165,17 +164,17 @@ func (d *Detector) Observe(id []byte, at time.Time, values, scores []float64, fo
 }
 
 func (d *Detector) observe(s *series, metric int, at int64, v float64, tally *Tally) (Finding, bool) {
-	if s.n > 0 && at <= s.last {
+	if len(s.window) > 0 && at <= s.last {
 		tally.Late++
 		return d.late(s, metric, at, v)
 	}
 	before := s.last
-	if s.n > 1 && d.gap(s, at-before) {
+	if len(s.window) > 1 && d.gap(s, at-before) {
 		tally.Gaps++
 		s.empty()
 	}
 	s.last = at
-	if s.n < len(s.values) {
+	if !s.full() {
 		tally.Learning++
 		s.push(at, v)
 		return Finding{}, false
@@ -205,14 +204,14 @@ func (d *Detector) judge(s *series, metric int, v float64) Finding {
 		// The smallest number is for windows of zeros: equal values are no spike.
 		limit = min(limit, max(c.Deviations*max(madToSigma*s.mad(median), least), math.SmallestNonzeroFloat64))
 	}
-	return Finding{Metric: metric, Value: v, Median: median, Limit: limit, Min: s.sorted[0], Max: s.sorted[s.n-1]}
+	return Finding{Metric: metric, Value: v, Median: median, Limit: limit, Min: s.window[0].value, Max: s.window[len(s.window)-1].value}
 }
 
 func (d *Detector) late(s *series, metric int, at int64, v float64) (Finding, bool) {
-	if s.reported != nil && at == s.reported.at && v == s.reported.Value {
-		return s.reported.Finding, true
+	if e := s.events; e != nil && e.reported != nil && at == e.reported.at && v == e.reported.Value {
+		return e.reported.Finding, true
 	}
-	if s.n < len(s.values) || at < s.times[s.head] || s.open() && at >= s.heldTimes[0] {
+	if oldest, _ := s.ends(); !s.full() || at < s.window[oldest].at || s.open() && at >= s.events.held[0].at {
 		return Finding{}, false
 	}
 	f := d.judge(s, metric, v)

@@ -5,22 +5,25 @@ import (
 	"slices"
 )
 
-// series is the window of one metric of one sensor, and the event that is open.
+// series is the window of one metric of one sensor. A million sensors have several
+// of them, so it holds no more than a quiet one needs.
 type series struct {
-	times  []int64   // ring of the window, in microseconds
-	values []float64 // ring of the window
-	sorted []float64 // the first n are the values in ascending order
-	head   int       // place of the oldest
-	n      int
+	window   []sample // in ascending order of the values; its capacity is that of the window
+	last     int64    // time of the newest value, in the window or in the event
+	shortest int64    // no interval of the window is shorter
+	events   *events  // nil until there is one, and most series never have any
+}
 
-	last     int64 // time of the newest value, in the window or in the event
-	shortest int64 // no interval of the window is shorter
+type sample struct {
+	at    int64 // in microseconds
+	value float64
+}
 
-	// Values of the open event, from the spike on. Most series never have any.
-	heldTimes  []int64
-	heldValues []float64
-	worst      float64 // distance that was reported; values beyond twice of it are reported too
-	silent     bool    // a return to the level before the last event
+// events is what is known of the event that is open, and of the one before.
+type events struct {
+	held   []sample // values of the open event, from the spike on
+	worst  float64  // distance that was reported; values beyond twice of it are reported too
+	silent bool     // a return to the level before the last event
 
 	// The level before the last event, and how near to it is back; 0 when there
 	// was no event, or it is back.
@@ -34,84 +37,124 @@ type report struct {
 	Finding
 }
 
-// init makes room for a window.
-func (s *series) init(window int) {
-	floats := make([]float64, 2*window)
-	s.times, s.values, s.sorted = make([]int64, window), floats[:window:window], floats[window:]
-}
+func newSeries(window int) *series { return &series{window: make([]sample, 0, window)} }
 
-func (s *series) open() bool { return len(s.heldTimes) > 0 }
+func (s *series) full() bool { return len(s.window) == cap(s.window) }
+
+func (s *series) open() bool { return s.events != nil && len(s.events.held) > 0 }
+
+// eventful tells whether there is more to know than the window and what was reported.
+func (s *series) eventful() bool { return s.open() || s.events != nil && s.events.formerLimit > 0 }
 
 // empty forgets the window and the event, not what was reported.
 func (s *series) empty() {
-	s.head, s.n, s.shortest = 0, 0, 0
+	s.window, s.shortest = s.window[:0], 0
 	s.close()
-	s.formerLimit = 0
+	s.returned()
 }
 
+// close ends the open event.
 func (s *series) close() {
-	s.heldTimes, s.heldValues = s.heldTimes[:0], s.heldValues[:0]
-	s.worst, s.silent = 0, false
+	if e := s.events; e != nil {
+		e.held, e.worst, e.silent = nil, 0, false
+	}
+}
+
+// returned forgets the level before the last event.
+func (s *series) returned() {
+	if s.events != nil {
+		s.events.formerLimit = 0
+	}
 }
 
 // push adds a value to the window, which loses its oldest when it is full.
 func (s *series) push(at int64, v float64) {
-	if s.n > 0 {
-		interval := at - s.times[(s.head+s.n-1)%len(s.times)]
-		if s.n == 1 || interval < s.shortest {
+	oldest, newest := s.ends()
+	if n := len(s.window); n > 0 {
+		interval := at - s.window[newest].at
+		if n == 1 || interval < s.shortest {
 			s.shortest = interval
 		}
 	}
-	if s.n < len(s.values) {
-		i := (s.head + s.n) % len(s.values)
-		s.times[i], s.values[i] = at, v
-	} else {
-		i, _ := slices.BinarySearch(s.sorted[:s.n], s.values[s.head])
-		copy(s.sorted[i:], s.sorted[i+1:s.n])
-		s.times[s.head], s.values[s.head] = at, v
-		s.head = (s.head + 1) % len(s.values)
-		s.n--
+	to, free := s.rank(v), oldest
+	if !s.full() {
+		free = len(s.window)
+		s.window = s.window[:free+1]
 	}
-	i, _ := slices.BinarySearch(s.sorted[:s.n], v)
-	copy(s.sorted[i+1:s.n+1], s.sorted[i:s.n])
-	s.sorted[i] = v
-	s.n++
+	if to > free {
+		to--
+		copy(s.window[free:to], s.window[free+1:to+1])
+	} else {
+		copy(s.window[to+1:free+1], s.window[to:free])
+	}
+	s.window[to] = sample{at, v}
+}
+
+// ends finds the oldest and the newest value of the window.
+func (s *series) ends() (oldest, newest int) {
+	for i := range s.window {
+		if s.window[i].at < s.window[oldest].at {
+			oldest = i
+		}
+		if s.window[i].at > s.window[newest].at {
+			newest = i
+		}
+	}
+	return oldest, newest
+}
+
+// rank is how many values of the window are less than v.
+func (s *series) rank(v float64) int {
+	low, high := 0, len(s.window)
+	for low < high {
+		if half := (low + high) / 2; s.window[half].value < v {
+			low = half + 1
+		} else {
+			high = half
+		}
+	}
+	return low
 }
 
 // calm takes a value that is no spike.
 func (s *series) calm(at int64, v float64) {
 	s.close()
 	if s.back(v) {
-		s.formerLimit = 0
+		s.returned()
 	}
 	s.push(at, v)
 }
 
 // back tells whether a value is at the level before the last event.
-func (s *series) back(v float64) bool { return math.Abs(v-s.former) < s.formerLimit }
+func (s *series) back(v float64) bool {
+	return s.events != nil && math.Abs(v-s.events.former) < s.events.formerLimit
+}
 
 // alarm takes a value that is a spike and tells whether to report it.
 func (s *series) alarm(at int64, f Finding) bool {
-	worth := false
+	if s.events == nil {
+		s.events = &events{}
+	}
+	e, worth := s.events, false
 	switch {
 	case s.back(f.Value):
-		s.silent, s.worst = true, max(s.worst, f.Distance())
-	case f.Distance() > worseFactor*s.worst: // worst is 0 when no event is open
+		e.silent, e.worst = true, max(e.worst, f.Distance())
+	case f.Distance() > worseFactor*e.worst: // worst is 0 when no event is open
 		worth = true
-		s.silent, s.worst = false, f.Distance()
-		s.reported = &report{at, f}
+		e.silent, e.worst = false, f.Distance()
+		e.reported = &report{at, f}
 	}
-	s.heldTimes, s.heldValues = append(s.heldTimes, at), append(s.heldValues, f.Value)
-	if len(s.heldValues) < len(s.values) {
+	e.held = append(e.held, sample{at, f.Value})
+	if len(e.held) < cap(s.window) {
 		return worth
 	}
-	s.former, s.formerLimit = f.Median, f.Limit
-	if s.silent {
-		s.formerLimit = 0
+	e.former, e.formerLimit = f.Median, f.Limit
+	if e.silent {
+		e.formerLimit = 0
 	}
-	s.head, s.n = 0, 0
-	for i, v := range s.heldValues {
-		s.push(s.heldTimes[i], v)
+	s.window = s.window[:0]
+	for _, h := range e.held {
+		s.push(h.at, h.value)
 	}
 	s.close()
 	return worth
@@ -120,7 +163,7 @@ func (s *series) alarm(at int64, f Finding) bool {
 // median of the window, which must not be empty. That of an even number of values
 // is the mean of the two in the middle.
 func (s *series) median() float64 {
-	return middle(s.sorted[(s.n-1)/2], s.sorted[s.n/2])
+	return middle(s.window[(len(s.window)-1)/2].value, s.window[len(s.window)/2].value)
 }
 
 // middle does not overflow, as (a+b)/2 would, and is exact if both are equal.
@@ -134,20 +177,20 @@ func middle(a, b float64) float64 {
 // mad is the median of the distances from the median. It walks outwards from the
 // median in both directions, so it needs neither room nor another order.
 func (s *series) mad(median float64) float64 {
-	right, _ := slices.BinarySearch(s.sorted[:s.n], median)
+	n, right := len(s.window), s.rank(median)
 	left := right - 1
 	var lower, upper float64
-	for i := 0; i <= s.n/2; i++ {
+	for i := 0; i <= n/2; i++ {
 		lower = upper
-		if right == s.n || left >= 0 && median-s.sorted[left] < s.sorted[right]-median {
-			upper = median - s.sorted[left]
+		if right == n || left >= 0 && median-s.window[left].value < s.window[right].value-median {
+			upper = median - s.window[left].value
 			left--
 		} else {
-			upper = s.sorted[right] - median
+			upper = s.window[right].value - median
 			right++
 		}
 	}
-	if s.n%2 == 1 {
+	if n%2 == 1 {
 		return upper
 	}
 	return middle(lower, upper)
@@ -156,11 +199,16 @@ func (s *series) mad(median float64) float64 {
 // interval is the median time between the values of the window, which must be at
 // least two.
 func (s *series) interval(scratch *[]int64) int64 {
-	intervals := (*scratch)[:0]
-	for i := 1; i < s.n; i++ {
-		intervals = append(intervals, s.times[(s.head+i)%len(s.times)]-s.times[(s.head+i-1)%len(s.times)])
+	times := (*scratch)[:0]
+	for _, w := range s.window {
+		times = append(times, w.at)
 	}
+	slices.Sort(times)
+	*scratch = times
+	for i := 1; i < len(times); i++ {
+		times[i-1] = times[i] - times[i-1]
+	}
+	intervals := times[:len(times)-1]
 	slices.Sort(intervals)
-	*scratch = intervals
 	return (intervals[(len(intervals)-1)/2] + intervals[len(intervals)/2]) / 2
 }

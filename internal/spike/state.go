@@ -1,6 +1,7 @@
 package spike
 
 import (
+	"cmp"
 	"encoding"
 	"math"
 	"slices"
@@ -33,29 +34,31 @@ func (d *Detector) MarshalBinary() ([]byte, error) {
 	for i := range d.cfg.Metrics {
 		b = codec.AppendString(b, d.cfg.Metrics[i].Name)
 	}
+	room := make([]sample, d.cfg.Window)
 	return d.sensors.Append(b, func(b []byte, known *sensor) []byte {
 		for _, s := range *known {
 			if s == nil {
 				s = &series{}
 			}
-			b = s.append(b)
+			b = s.append(b, room)
 		}
 		return b
 	}), nil
 }
 
-func (s *series) append(b []byte) []byte {
+// append needs room for a window, to write it in the order of time.
+func (s *series) append(b []byte, room []sample) []byte {
 	b = codec.AppendInt(b, s.last)
-	b = codec.AppendUint(b, uint64(s.n))
-	last := s.last
-	for i := range s.n {
-		at := (s.head + i) % len(s.values)
-		b = codec.AppendInt(b, s.times[at]-last)
-		b = codec.AppendFloat(b, s.values[at])
-		last = s.times[at]
+	b = codec.AppendUint(b, uint64(len(s.window)))
+	window := room[:copy(room, s.window)]
+	slices.SortFunc(window, func(a, b sample) int { return cmp.Compare(a.at, b.at) })
+	b, last := appendSamples(b, window, s.last)
+	e := s.events
+	if e == nil {
+		e = &events{}
 	}
-	b = codec.AppendBool(b, s.reported != nil)
-	if r := s.reported; r != nil {
+	b = codec.AppendBool(b, e.reported != nil)
+	if r := e.reported; r != nil {
 		b = codec.AppendInt(b, r.at-last)
 		for _, v := range []float64{r.Value, r.Median, r.Limit, r.Min, r.Max} {
 			b = codec.AppendFloat(b, v)
@@ -63,22 +66,27 @@ func (s *series) append(b []byte) []byte {
 		b = codec.AppendInt(b, r.Within.Microseconds())
 	}
 	// Only a full window can have events.
-	eventful := s.open() || s.formerLimit > 0
-	b = codec.AppendBool(b, eventful)
-	if !eventful {
+	b = codec.AppendBool(b, s.eventful())
+	if !s.eventful() {
 		return b
 	}
-	b = codec.AppendFloat(b, s.worst)
-	b = codec.AppendBool(b, s.silent)
-	b = codec.AppendFloat(b, s.former)
-	b = codec.AppendFloat(b, s.formerLimit)
-	b = codec.AppendUint(b, uint64(len(s.heldValues)))
-	for i, v := range s.heldValues {
-		b = codec.AppendInt(b, s.heldTimes[i]-last)
-		b = codec.AppendFloat(b, v)
-		last = s.heldTimes[i]
-	}
+	b = codec.AppendFloat(b, e.worst)
+	b = codec.AppendBool(b, e.silent)
+	b = codec.AppendFloat(b, e.former)
+	b = codec.AppendFloat(b, e.formerLimit)
+	b = codec.AppendUint(b, uint64(len(e.held)))
+	b, _ = appendSamples(b, e.held, last)
 	return b
+}
+
+// appendSamples writes times relative to the one before, and returns the last one.
+func appendSamples(b []byte, samples []sample, last int64) ([]byte, int64) {
+	for _, w := range samples {
+		b = codec.AppendInt(b, w.at-last)
+		b = codec.AppendFloat(b, w.value)
+		last = w.at
+	}
+	return b, last
 }
 
 // UnmarshalBinary replaces all that is known. Metrics that the configuration no
@@ -100,8 +108,8 @@ func (d *Detector) UnmarshalBinary(data []byte) error {
 		known := d.fresh()
 		for _, m := range metrics {
 			s := d.series(r, int(window), m)
-			if m >= 0 && s.values != nil {
-				known[m] = &s
+			if m >= 0 && s.window != nil {
+				known[m] = s
 			}
 		}
 		return known
@@ -109,42 +117,44 @@ func (d *Detector) UnmarshalBinary(data []byte) error {
 	return r.Close()
 }
 
-func (d *Detector) series(r *codec.Reader, window, metric int) series {
-	var s series
-	s.last = r.Int()
+func (d *Detector) series(r *codec.Reader, window, metric int) *series {
+	s := &series{last: r.Int()}
 	n := r.Len(minValue)
 	if n > 0 || s.last != 0 {
-		s.init(d.cfg.Window)
+		s.window = make([]sample, 0, d.cfg.Window)
 	}
 	full := n == window
 	at := s.last
 	for range n {
-		at = later(r, at, s.n == 0)
+		at = later(r, at, len(s.window) == 0)
 		s.push(at, finite(r))
 	}
+	var e events
 	if r.Bool() {
-		s.reported = &report{at + r.Int(), Finding{
+		e.reported = &report{at + r.Int(), Finding{
 			Metric: metric, Value: finite(r), Median: finite(r), Limit: finite(r), Min: finite(r), Max: finite(r),
 			Within: time.Duration(r.Int()) * time.Microsecond,
 		}}
+		s.events = &e
 	}
 	if !r.Bool() {
 		return s
 	}
-	s.worst, s.silent = finite(r), r.Bool()
-	s.former, s.formerLimit = finite(r), finite(r)
+	s.events = &e
+	e.worst, e.silent = finite(r), r.Bool()
+	e.former, e.formerLimit = finite(r), finite(r)
 	held := r.Len(minValue)
-	if !full || held >= window || s.worst < 0 || s.formerLimit < 0 {
+	if !full || held >= window || e.worst < 0 || e.formerLimit < 0 {
 		r.Fail("an event of %d values in a window of %d cannot be", held, n)
 		return s
 	}
 	for range held {
 		at = later(r, at, false)
-		s.heldTimes, s.heldValues = append(s.heldTimes, at), append(s.heldValues, finite(r))
+		e.held = append(e.held, sample{at, finite(r)})
 	}
 	if window != d.cfg.Window {
 		s.close()
-		s.formerLimit = 0
+		s.returned()
 	}
 	return s
 }

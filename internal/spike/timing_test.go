@@ -78,6 +78,6 @@ func TestMemory(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	each := float64(after.HeapAlloc-before.HeapAlloc) / sensors
 	t.Logf("%.2f KB for a sensor of %d metrics", each/1000, len(metrics))
-	require.Less(t, each, 1700.0)
+	require.Less(t, each, 800.0)
 	runtime.KeepAlive(d)
 }
