@@ -27,7 +27,7 @@ func BenchmarkReading(b *testing.B) {
 	for s.Next(&e) {
 		readings = append(readings, e.Reading.AppendJSON(nil))
 	}
-	windows := "tumbling_window: {}"
+	const windows, forest = "tumbling_window: {}", "isolation_forest: {}"
 	for _, test := range []struct {
 		name       string
 		processors []string
@@ -36,9 +36,10 @@ func BenchmarkReading(b *testing.B) {
 		{"windows", []string{windows}},
 		{"windows and threshold", []string{windows, "threshold: {}"}},
 		{"windows and spike_detector", []string{windows, "spike_detector: {}"}},
-		{"windows and isolation_forest", []string{windows, "isolation_forest: { warm_up: 1m, min_samples: 256 }"}},
+		{"windows and isolation_forest", []string{windows, forest}},
 		{"windows and baseline", []string{windows, "baseline: {}"}},
 		{"windows and silence", []string{windows, "silence: {}"}},
+		{"all", []string{windows, forest, "threshold: {}", "spike_detector: {}", "baseline: {}", "silence: {}"}},
 	} {
 		b.Run(test.name, func(b *testing.B) {
 			builder := service.NewStreamBuilder()
