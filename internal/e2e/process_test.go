@@ -54,6 +54,7 @@ type site struct {
 	topic   string
 	dsn     string
 	pool    *pgxpool.Pool
+	client  *kgo.Client
 	admin   *kadm.Client
 }
 
@@ -71,10 +72,10 @@ func newSite(t *testing.T) *site {
 	s.pool, err = pgxpool.New(t.Context(), s.dsn)
 	require.NoError(t, err)
 	t.Cleanup(s.pool.Close)
-	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(s.brokers, ",")...))
+	s.client, err = kgo.NewClient(kgo.SeedBrokers(strings.Split(s.brokers, ",")...))
 	require.NoError(t, err)
-	t.Cleanup(client.Close)
-	s.admin = kadm.NewClient(client)
+	t.Cleanup(s.client.Close)
+	s.admin = kadm.NewClient(s.client)
 	return s
 }
 
