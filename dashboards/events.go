@@ -64,7 +64,7 @@ func eventTable(s scope, id uint32, title, description, sql string) *table.Panel
 
 func openEvents(s scope) *table.PanelBuilder {
 	return eventTable(s, PanelOpenEvents, "Open events",
-		"What is wrong now: events whose sensor has not been normal again for half an hour. Empty is good. Click on what happened to see it, or on a place to go there.",
+		"What is wrong now: events whose sensor has not been normal again for an hour. Empty is good. Click on what happened to see it, or on a place to go there.",
 		`SELECT `+eventColumns+`
 FROM {events} e WHERE `+s.found("e")+` AND e.open
 ORDER BY `+worstFirst+`, e.started_at DESC LIMIT ${limit:raw}`).NoValue("● nothing is wrong")

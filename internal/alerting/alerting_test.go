@@ -73,12 +73,12 @@ func TestEventIsToldOnceUntilItsEnd(t *testing.T) {
 	now := time.Now()
 	write(t, s, "history", now.Add(-2*time.Hour), 0.95)
 	write(t, s, "mild", now, 0.6)
-	write(t, s, "101", now.Add(-40*time.Minute), 0.8)
+	write(t, s, "101", now.Add(-50*time.Minute), 0.8)
 
 	leader := lead(t, s.Pool(), "chat")
 	require.Equal(t, []string{"chat new 101"}, step(t, leader))
 	require.Empty(t, step(t, leader))
-	write(t, s, "101", now.Add(-39*time.Minute), 0.95)
+	write(t, s, "101", now.Add(-49*time.Minute), 0.95)
 	require.Equal(t, []string{"chat worse 101"}, step(t, leader))
 
 	leader.Close() // as a restart does
@@ -86,7 +86,7 @@ func TestEventIsToldOnceUntilItsEnd(t *testing.T) {
 	defer leader.Close()
 	require.Empty(t, step(t, leader))
 	require.Equal(t, 1, leader.Firing("chat"))
-	write(t, s, "101", now, 0) // more than half an hour after the last finding
+	write(t, s, "101", now.Add(15*time.Minute), 0) // more than an hour after the last finding
 	require.Equal(t, []string{"chat resolved 101"}, step(t, leader))
 
 	var titles []string

@@ -22,6 +22,10 @@ const (
 	roomSeen, roomUsed = 9, 0.05
 	kindSeen, kindUsed = 50, 0.02
 
+	// once is what one use counts in these hours, if it was not reported because too
+	// little was known: it makes nothing usual.
+	once = 3
+
 	// evidence is how many empty hours make the strength 0.75; it is 0.5 with none.
 	evidence = 1000
 
@@ -166,7 +170,7 @@ func (r *room) emptyAt(slot int, k *kind, alone bool) (use Use, empty, known boo
 	if seen < roomSeen || allSeen < kindSeen {
 		return Use{}, false, false
 	}
-	if used > roomUsed*seen || allUsed > kindUsed*allSeen {
+	if used > max(roomUsed*seen, once) || allUsed > kindUsed*allSeen {
 		return Use{}, false, true
 	}
 	return Use{Hours: int(r.seen[slot]), Weekend: first > 0, Strength: anomaly.StrengthBeyond(allSeen, evidence)}, true, true

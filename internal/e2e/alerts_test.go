@@ -83,7 +83,7 @@ func quick(more ...string) []string {
 
 // A fault in a simulated room becomes an event, a mark on the room's panels, a message,
 // and a message that it is over, in this order. The simulation runs 600 times as fast
-// as the clock and two hours behind it, as an event is over half an hour after its
+// as the clock and two hours behind it, as an event is over an hour after its
 // last finding.
 func TestWayOfAFault(t *testing.T) {
 	const sensor, room = "bldg-a-f1-office-101", "BuildingA-Floor1-Office-101"

@@ -13,8 +13,10 @@ import (
 	"buildmon/internal/anomaly"
 )
 
-// DefaultQuiet is how long nothing may be found before an event is over.
-const DefaultQuiet = 30 * time.Minute
+// DefaultQuiet is how long nothing may be found before an event is over. Detectors that
+// know what is usual at an hour notice what creeps at the beginning of each: with less
+// it would be an event for each hour.
+const DefaultQuiet = time.Hour
 
 // eventsLock is the key of the advisory lock under which events are merged, so
 // that two processes do not both begin an event that is one.

@@ -71,7 +71,7 @@ func TestEventsDoNotDependOnOrder(t *testing.T) {
 		for sensor := range 3 {
 			at := monday
 			for range 40 {
-				at = at.Add(time.Duration(1+rng.IntN(45)) * time.Minute)
+				at = at.Add(time.Duration(1+rng.IntN(90)) * time.Minute)
 				all = append(all, one{room(sensor, at, 30), float64(rng.IntN(10)) / 10})
 			}
 		}

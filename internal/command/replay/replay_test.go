@@ -60,13 +60,13 @@ func TestReplay(t *testing.T) {
 	const h, m = time.Hour, time.Minute
 	put("worse", 9*h, 0.75)
 	put("worse", 9*h+10*m, 0.95)
-	put("worse", 10*h, 0)
-	// Over half an hour after 13:00, so in the cool-down until 15:30; back at 14:10 and
-	// over at 14:40, which nobody is told of.
+	put("worse", 10*h+11*m, 0)
+	// Over an hour after 13:00, so in the cool-down until 16:00; back at 14:10 and over at
+	// 15:10, which nobody is told of.
 	put("flaps", 13*h, 0.75)
-	put("flaps", 13*h+40*m, 0)
+	put("flaps", 14*h+5*m, 0)
 	put("flaps", 14*h+10*m, 0.75)
-	put("flaps", 14*h+41*m, 0)
+	put("flaps", 15*h+11*m, 0)
 	put("mild", 15*h, 0.6)
 	for i := range 100 {
 		put(fmt.Sprintf("storm-%d", i), 33*h, 0.95)
