@@ -119,14 +119,23 @@ FROM h WHERE co2 IS NOT NULL GROUP BY 1 ORDER BY 1`).Decimals(0).AxisSoftMax(245
 // each keep a gap a gap.
 const slot = `greatest('$interval', interval '15 minutes')`
 
+// shortNames is a common table expression common, to follow roomHistory: how many
+// letters all names of rooms begin with, up to a hyphen or the like. Beside the bars of
+// co2States there is little room for names on a phone.
+const shortNames = `common AS (
+	SELECT coalesce(max(n), 0) AS n
+	FROM (SELECT min(room COLLATE "C") AS a, max(room COLLATE "C") AS b FROM h) ends, generate_series(1, length(ends.a)) AS n
+	WHERE ends.a <> ends.b AND left(ends.a, n) = left(ends.b, n) AND right(left(ends.a, n), 1) !~ '[[:alnum:]]'
+)`
+
 // co2States shows for each room when its air was how good.
 func co2States(s scope) *statetimeline.PanelBuilder {
 	return states(panelCO2State, "Air of each room",
 		"When the air of each room was fresh, fair (from 800 ppm), stale (from 1,000) or bad (from 1,400), by mean of the interval. Long stretches of orange or red while people are there call for more fresh air.", unitPPM,
-		`WITH `+s.roomHistory(stepOfInterval)+`, grid AS (
+		`WITH `+s.roomHistory(stepOfInterval)+`, `+shortNames+`, grid AS (
 	SELECT start, room FROM generate_series(date_bin(`+slot+`, $__timeFrom(), 'epoch'), $__timeTo(), `+slot+`) start, (SELECT DISTINCT room FROM h) r
 )
-SELECT g.start AS "time", g.room AS room, avg(h.co2) AS "value"
+SELECT g.start AS "time", substr(g.room, 1 + (SELECT n FROM common)) AS room, avg(h.co2) AS "value"
 FROM grid g LEFT JOIN h ON h.room = g.room AND h.bucket >= g.start AND h.bucket < g.start + `+slot+`
 GROUP BY 1, 2 ORDER BY 1, 2`).
 		DisplayName("${__field.labels.room}").Decimals(0).

@@ -129,11 +129,11 @@ FROM h GROUP BY 1 HAVING sum(hours) FILTER (WHERE `+occupied+`) >= sum(hours) / 
 func topRooms(s scope) *table.PanelBuilder {
 	return rows(panelTopRooms, "Where the energy goes",
 		"The rooms that used the most in this range. A large share after hours in a room that people leave at night is the first thing to switch off.",
-		`WITH `+s.roomHistory(stepOfRange)+`, `+openingHours+`
+		`WITH `+s.roomHistory(stepOfRange)+`, `+closedHours+`
 SELECT {building} AS "Building", {floor} AS "Floor", room AS "Room", {room_type} AS "Type", sum(load * hours) AS "Energy",
-	sum(load * hours) FILTER (WHERE closed) / nullif(sum(load * hours), 0) AS "After hours",
+	sum(load * hours) FILTER (WHERE `+closed+`) / nullif(sum(load * hours), 0) AS "After hours",
 	sum(load * hours) / nullif(sum(hours) FILTER (WHERE `+occupied+`), 0) AS "Per occ. hour"
-FROM h JOIN o USING (bucket) GROUP BY 1, 2, 3, 4 HAVING sum(load) IS NOT NULL ORDER BY 5 DESC LIMIT ${limit:raw}`).
+FROM h GROUP BY 1, 2, 3, 4 HAVING sum(load) IS NOT NULL ORDER BY 5 DESC LIMIT ${limit:raw}`).
 		OverrideByName("Building", s.toBuilding()).OverrideByName("Floor", s.toFloor()).OverrideByName("Room", s.toRoom()).
 		OverrideByName("Type", wide(130)).
 		OverrideByName("Energy", unitIs(unitKWh, 1)).

@@ -65,16 +65,16 @@ FROM l WHERE {status} = `+anyOf(varStatus)+` GROUP BY 1 ORDER BY 1`).
 func inRange(s scope) *stat.PanelBuilder {
 	return tiles(panelRange, "In this range",
 		"Comfort: share of occupied time at 20–26 °C (server rooms 18–27, warehouses 12–30); below 90 % people complain. CO₂ over 1,000: share of occupied time; above 5 % the ventilation does not keep up. After hours: share of the energy used outside opening hours and on weekends; offices that use more than half of it then heat or light nobody.",
-		`WITH `+s.roomHistory(stepOfRange)+`, `+openingHours+`
+		`WITH `+s.roomHistory(stepOfRange)+`, `+closedHours+`
 SELECT sum(n) AS "Readings", sum(load * hours) AS "Energy",
 	avg((`+comfortable+`)::int) FILTER (WHERE `+occupied+` AND temperature IS NOT NULL) AS "Comfort",
 	avg((co2 > 1000)::int) FILTER (WHERE `+occupied+` AND co2 IS NOT NULL) AS "CO₂ over 1,000",
-	sum(load * hours) FILTER (WHERE closed) / nullif(sum(load * hours), 0) AS "After hours",
+	sum(load * hours) FILTER (WHERE `+closed+`) / nullif(sum(load * hours), 0) AS "After hours",
 	sum(people * hours) AS "Person-hours"
-FROM h JOIN o USING (bucket)`).
+FROM h`).
 		OverrideByName("Readings", unitIs(unitCount, 1)).
 		OverrideByName("Energy", unitIs(unitKWh, 1)).
-		OverrideByName("Comfort", append(unitIs(unitShare, 1), colored("red", from(0.8, "orange"), from(0.9, "green")))).
+		OverrideByName("Comfort", append(unitIs(unitShare, 1), colored("text", from(0, "red"), from(0.8, "orange"), from(0.9, "green")))).
 		OverrideByName("CO₂ over 1,000", append(unitIs(unitShare, 1), colored("green", from(0.05, "orange"), from(0.2, "red")))).
 		OverrideByName("After hours", append(unitIs(unitShare, 1), colored("green", from(0.5, "orange"), from(0.7, "red")))).
 		OverrideByName("Person-hours", unitIs(unitCount, 1))
@@ -100,7 +100,7 @@ FROM r GROUP BY {room_type} ORDER BY 1`).
 		OverrideByName("Humidity", append(unitIs(unitHumidity, 0), wide(90)...)).
 		OverrideByName("CO₂", append(unitIs(unitPPM, 0), wide(90)...)).
 		OverrideByName("CO₂ peak", append(unitIs(unitPPM, 0), textColored("green", co2Colors...)...)).
-		OverrideByName("Comfort", append(unitIs(unitShare, 0), textColored("red", from(0.8, "orange"), from(0.9, "green"))...)).
+		OverrideByName("Comfort", append(unitIs(unitShare, 0), textColored("text", from(0, "red"), from(0.8, "orange"), from(0.9, "green"))...)).
 		OverrideByName("People", unitIs(unitCount, 1)).
 		OverrideByName("Energy", unitIs(unitKWh, 1)).
 		OverrideByName("Per occupied hour", append(unitIs(unitKWh, 1), wide(150)...))

@@ -99,5 +99,6 @@ func letters() *table.PanelBuilder {
 		`SELECT created_at AS "Came", replace(reason, '_', ' ') AS "Reason", detail AS "Detail", coalesce(source, '–') AS "Source", left(encode(raw, 'escape'), 200) AS "Message"
 FROM {dead_letters} WHERE $__timeFilter(created_at) ORDER BY created_at DESC LIMIT ${limit:raw}`).NoValue("● none was refused").
 		OverrideByName("Came", []dynamic{property("unit", "dateTimeAsIso"), property("custom.width", 155)}).
+		OverrideByName("Reason", wide(130)).
 		OverrideByName("Detail", []dynamic{property("custom.minWidth", 300)})
 }

@@ -22,12 +22,12 @@ func placesTable(s scope) *table.PanelBuilder {
 	title := map[string]string{"building": "Buildings", "floor": "Floors", "room": "Rooms"}[name]
 	return linkedPlaces(s, rows(panelPlaces, title,
 		"One line for each "+name+": is the data sound, are people comfortable, is the air good, what is used and when. Orange and red say where to go; click on the name.",
-		`WITH `+s.roomHistory(stepOfRange)+`, `+openingHours+`, `+s.completeness()+`, judged AS (
+		`WITH `+s.roomHistory(stepOfRange)+`, `+closedHours+`, `+s.completeness()+`, judged AS (
 	SELECT `+key+`, avg(temperature) AS temperature, avg((`+comfortable+`)::int) FILTER (WHERE `+occupied+` AND temperature IS NOT NULL) AS comfort,
 		max(co2_max) AS co2, avg((co2 > 1000)::int) FILTER (WHERE `+occupied+` AND co2 IS NOT NULL) AS stale,
-		sum(load * hours) AS energy, sum(load * hours) FILTER (WHERE closed) / nullif(sum(load * hours), 0) AS after,
+		sum(load * hours) AS energy, sum(load * hours) FILTER (WHERE `+closed+`) / nullif(sum(load * hours), 0) AS after,
 		sum(people * hours) AS people
-	FROM h JOIN o USING (bucket) GROUP BY `+key+`
+	FROM h GROUP BY `+key+`
 ), sound AS (
 	SELECT `+key+`, `+received+` AS received, count(*) AS rooms FROM c GROUP BY `+key+`
 ), wrong AS (
@@ -40,7 +40,7 @@ FROM sound LEFT JOIN judged USING (`+key+`) LEFT JOIN wrong USING (`+key+`) ORDE
 		OverrideByName("Received", append(unitIs(unitShare, 1), textColored("red", from(0.9, "orange"), from(0.95, "green"))...)).
 		OverrideByName("Open", textColored("green", from(1, "orange"))).
 		OverrideByName("Temperature", append(unitIs(unitCelsius, 1), wide(115)...)).
-		OverrideByName("Comfort", append(unitIs(unitShare, 0), textColored("red", from(0.8, "orange"), from(0.9, "green"))...)).
+		OverrideByName("Comfort", append(unitIs(unitShare, 0), textColored("text", from(0, "red"), from(0.8, "orange"), from(0.9, "green"))...)).
 		OverrideByName("CO₂ peak", append(unitIs(unitPPM, 0), textColored("green", co2Colors...)...)).
 		OverrideByName("Stale air", append(unitIs(unitShare, 1), textColored("green", from(0.05, "orange"), from(0.2, "red"))...)).
 		OverrideByName("Person-h", unitIs(unitCount, 1)).
@@ -77,9 +77,9 @@ FROM b WHERE people IS NOT NULL GROUP BY 1, 2 ORDER BY 1`).
 func empty(s scope) *bargauge.PanelBuilder {
 	return ranking(panelEmpty, "Conditioned for nobody",
 		"Share of the opening hours in which a room was empty and yet within 20–26 °C, by type of room. Where it is large, heating and cooling by presence would pay.", unitShare,
-		`WITH `+s.roomHistory(stepOfRange)+`, `+openingHours+`
+		`WITH `+s.roomHistory(stepOfRange)+`, `+closedHours+`
 SELECT coalesce({room_type}, '–') AS "Room type", avg((people = 0 AND temperature BETWEEN 20 AND 26)::int) AS "Empty and conditioned"
-FROM h JOIN o USING (bucket) WHERE NOT closed AND people IS NOT NULL AND temperature IS NOT NULL GROUP BY 1 ORDER BY 1`).
+FROM h WHERE NOT `+closed+` AND people IS NOT NULL AND temperature IS NOT NULL GROUP BY 1 ORDER BY 1`).
 		Max(1).Decimals(0)
 }
 

@@ -35,7 +35,7 @@ func silent(s scope) *table.PanelBuilder {
 FROM {sensors} s WHERE `+s.where("s")+` AND s.last_seen < now() - `+silentAfter+`
 ORDER BY s.last_seen LIMIT ${limit:raw}`).NoValue("● none is silent").
 		OverrideByName("Building", s.toBuilding()).OverrideByName("Floor", s.toFloor()).OverrideByName("Room", s.toRoom()).
-		OverrideByName("Sensor", wide(220)).
+		OverrideByName("Sensor", wide(200)).
 		OverrideByName("Silent for", unitIs("dtdurations", 0))
 }
 
