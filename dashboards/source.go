@@ -89,7 +89,7 @@ var (
 	// comfortable is whether a room was as warm or cold as people want it: 20–26 °C,
 	// what EN 16798-1 category II asks for over heating and cooling season, and what
 	// suits machines and heavy work where there is little else.
-	comfortable = between("temperature", func(b band) (float64, float64) { return b.cold, b.hot })
+	comfortable = within("temperature", comfort)
 )
 
 // band is the range of temperature in °C that suits a type of room.
@@ -109,17 +109,15 @@ const (
 	co2Bad   = 1400
 )
 
-func between(column string, bounds func(band) (low, high float64)) string {
-	var low, high strings.Builder
-	for _, b := range comfort {
-		l, h := bounds(b)
+// within is whether a column lies in the band of the type of room.
+func within(column string, bands []band) string {
+	var cases strings.Builder
+	for _, b := range bands {
+		when := fmt.Sprintf("WHEN '%s' THEN", b.roomType)
 		if b.roomType == "" {
-			fmt.Fprintf(&low, " ELSE %g", l)
-			fmt.Fprintf(&high, " ELSE %g", h)
-			continue
+			when = "ELSE"
 		}
-		fmt.Fprintf(&low, " WHEN '%s' THEN %g", b.roomType, l)
-		fmt.Fprintf(&high, " WHEN '%s' THEN %g", b.roomType, h)
+		fmt.Fprintf(&cases, " %s %s BETWEEN %g AND %g", when, column, b.cold, b.hot)
 	}
-	return fmt.Sprintf("%s BETWEEN CASE {room_type}%s END AND CASE {room_type}%s END", column, low.String(), high.String())
+	return "CASE {room_type}" + cases.String() + " END"
 }
