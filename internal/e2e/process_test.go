@@ -103,7 +103,8 @@ type process struct {
 	t    *testing.T
 	cmd  *exec.Cmd
 	log  *bytes.Buffer
-	done chan error
+	done chan struct{} // closed when it has ended
+	err  error         // of its end
 }
 
 // start runs buildmon with a pipeline of the repository.
@@ -111,7 +112,7 @@ func (s *site) start(pipeline string, env ...string) *process {
 	s.t.Helper()
 	path, err := buildmon()
 	require.NoError(s.t, err)
-	p := &process{t: s.t, log: &bytes.Buffer{}, done: make(chan error, 1)}
+	p := &process{t: s.t, log: &bytes.Buffer{}, done: make(chan struct{})}
 	if !filepath.IsAbs(pipeline) {
 		pipeline = filepath.Join("../../pipelines", pipeline)
 	}
@@ -122,12 +123,13 @@ func (s *site) start(pipeline string, env ...string) *process {
 	p.cmd.Env = append(p.cmd.Env, env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	require.NoError(s.t, p.cmd.Start())
-	go func() { p.done <- p.cmd.Wait() }()
+	go func() {
+		p.err = p.cmd.Wait()
+		close(p.done)
+	}()
 	s.t.Cleanup(func() {
-		if p.cmd.ProcessState == nil {
-			_ = p.cmd.Process.Kill()
-			<-p.done
-		}
+		_ = p.cmd.Process.Kill() // unless it has ended
+		<-p.done
 		if s.t.Failed() {
 			s.t.Logf("log of %s:\n%s", pipeline, p.log)
 		}
@@ -153,8 +155,8 @@ func (p *process) stop() {
 func (p *process) wait(most time.Duration) {
 	p.t.Helper()
 	select {
-	case err := <-p.done:
-		require.NoError(p.t, err, p.log.String())
+	case <-p.done:
+		require.NoError(p.t, p.err, p.log.String())
 	case <-time.After(most):
 		p.t.Fatalf("still running after %s:\n%s", most, p.log)
 	}
