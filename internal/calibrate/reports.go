@@ -52,7 +52,7 @@ func (r *Reports) Probability(strength float64) float64 {
 // remember takes a report. When there are too many, the oldest is forgotten, and with it
 // its share of the readings.
 func (r *Reports) remember(strength float64) {
-	if n := r.strengths.Len(); n == DefaultSize {
+	if r.strengths.Len() == DefaultSize {
 		r.readings *= DefaultSize / (DefaultSize + 1.0)
 	}
 	r.strengths.Remember(strength)

@@ -33,17 +33,14 @@ func glanceOf[T Value](f *Forest, point []T, usual float64) float64 {
 		}
 		return f.walkWide(row, length, from, to)
 	}
-	some := f.trees / 4
-	var length float64
-	if usual > 0 && some > 0 {
-		length = walk(0, 0, some)
+	length, walked := 0.0, 0
+	if some := f.trees / 4; usual > 0 && some > 0 {
+		length, walked = walk(0, 0, some), some
 		if score := math.Exp2(-length / (float64(some) * f.norm)); score <= usual {
 			return score
 		}
-	} else {
-		some = 0
 	}
-	length = walk(length, some, f.trees)
+	length = walk(length, walked, f.trees)
 	return math.Exp2(-length / (float64(f.trees) * f.norm))
 }
 
@@ -58,8 +55,9 @@ func rowOf[T Value](f *Forest, row []order, point []T) []order {
 	return row
 }
 
-// walk adds the depths at which the point ends in the trees from one to before another. Four trees are walked side by side, so that the processor does not wait
-// for one step before it begins the next.
+// walk adds the depths at which the point ends in the trees from one to before another.
+// Four trees are walked side by side, so that the processor does not wait for one step
+// before it begins the next.
 func (f *Forest) walk(row *[narrow]order, sum float64, t, end int) float64 {
 	splits, leaves := f.perTree()
 	for ; t+4 <= end; t += 4 {

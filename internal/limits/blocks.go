@@ -28,14 +28,17 @@ type blocks struct {
 	held    uint8 // newest values, which are in no block yet
 }
 
-// hold counts a value that the views have learned. When it is time to, it takes the
-// newest values into the current block, and sets the limits of the views by all blocks:
-// to the second largest and the second smallest value, so that one odd value in eight
-// days changes nothing.
-func (b *blocks) hold(at int64, views [own]*extremes) {
-	if b.held++; b.held < short {
-		return
-	}
+// hold counts a value that the views have learned, and tells whether there are so many
+// that they should be settled.
+func (b *blocks) hold() bool {
+	b.held++
+	return b.held == short
+}
+
+// settle takes the newest values into the current block, and sets the limits of the views
+// by all blocks: to the second largest and the second smallest value, so that one odd
+// value in eight days changes nothing.
+func (b *blocks) settle(at int64, views [own]*extremes) {
 	current := &b.list[b.current]
 	for i, e := range views {
 		current[i].include(&e.newest)

@@ -164,6 +164,9 @@ func (h *hours) age(at int64) {
 // known tells whether there is a mean of the hour.
 func (h *hours) known() bool { return h.mean == h.mean }
 
+// outside tells whether a value lies past the extremes of the hour and its neighbours.
+func (h *hours) outside(v float32) bool { return (v > h.top || v < h.bottom) && h.bottom <= h.top }
+
 // learn takes a value, the mean deviation from the mean of hours, and the scale of all
 // values.
 func (h *hours) learn(v, deviation float32, scale float64) {
@@ -174,7 +177,7 @@ func (h *hours) learn(v, deviation float32, scale float64) {
 	} else {
 		h.mean = v
 	}
-	if (v > h.top || v < h.bottom) && h.bottom <= h.top {
+	if h.outside(v) {
 		v = float32(nearer(float64(v), float64(h.bottom), float64(h.top), scale))
 	}
 	h.low, h.high = min(h.low, v), max(h.high, v)

@@ -164,7 +164,9 @@ func (s *series) observe(at int64, number int64, value, least float64, late bool
 		}
 		h.learn(v, s.daily.dev, s.level.scale())
 		s.level.learn(v)
-		s.blocks.hold(at, s.views())
+		if s.blocks.hold() {
+			s.blocks.settle(at, s.views())
+		}
 	}
 	if j.score > 0 {
 		proof := min(max(float64(at-s.first)/provingTime, 0), 1)
@@ -183,7 +185,7 @@ func (s *series) byHour(j *judgement, v, off float32, least float64) {
 	if h.trustMean > 0 && s.daily.outside(off) {
 		j.consider(s.daily.by(Daily, float64(h.trustMean), max(least, dailyShare*s.daily.width()), off, h.mean))
 	}
-	if (v > h.top || v < h.bottom) && h.bottom <= h.top {
+	if h.outside(v) {
 		score := past(float64(v), float64(h.bottom), float64(h.top), max(s.level.scale(), least))
 		j.consider(judgement{float64(h.trust) * score, Hour, float64(v), float64(h.bottom), float64(h.top)})
 	}

@@ -212,10 +212,9 @@ func (p *Processor[S]) judge(m *memory[S], items []carry.Item, indices []int) (f
 func (p *Processor[S]) Close(ctx context.Context) error { return p.states.Close(ctx) }
 
 // memory is the state of a lane, what was reported of it, and what it said of the last
-// batch. An output
-// that cannot take a batch makes it come again, perhaps many times; to learn it
-// each time would make its values look common, and to judge it by what came later
-// could lose an anomaly.
+// batch. An output that cannot take a batch makes it come again, perhaps many times; to
+// learn it each time would make its values look common, and to judge it by what came
+// later could lose an anomaly.
 type memory[S State] struct {
 	state   S
 	reports *calibrate.Reports
