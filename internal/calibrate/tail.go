@@ -43,6 +43,9 @@ func NewTail(size int) *Tail {
 // Len is how many scores are remembered.
 func (t *Tail) Len() int { return len(t.ring) }
 
+// Sorted are the scores that are remembered, the least first. They must not be changed.
+func (t *Tail) Sorted() []float64 { return t.sorted }
+
 // Probability is how probable a score at least as large is, above 0 and at most 1.
 // It is 1 while nothing is remembered.
 func (t *Tail) Probability(score float64) float64 {

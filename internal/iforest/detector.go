@@ -360,9 +360,12 @@ func newModel(cfg DetectorConfig, rows []row, perDay float64, rng *rand.Rand) *m
 	default:
 		m.limit = cfg.Threshold
 	}
-	m.common = common * min(m.limit, quantile(scores, 1-m.least))
+	m.settle()
 	return m
 }
+
+// settle finds what is common by what is unusual.
+func (m *model) settle() { m.common = common * min(m.limit, quantile(m.usual.Sorted(), 1-m.least)) }
 
 // common is the share of an unusual score up to which scores need not be exact. With trees
 // of 256 points it is two steps of the mean path, of which a quarter of 100 trees has a
@@ -400,10 +403,7 @@ func appendModel(b []byte, m *model) []byte {
 		panic(fmt.Sprintf("BUG: iforest: encoding a forest: %v", err))
 	}
 	b = m.lasting.Append(m.usual.Append(codec.AppendString(b, string(forest))))
-	for _, v := range [...]float64{m.common, m.limit, m.least} {
-		b = codec.AppendFloat(b, v)
-	}
-	return b
+	return codec.AppendFloat(codec.AppendFloat(b, m.limit), m.least)
 }
 
 // read reads what append wrote into a fresh detector.
@@ -436,9 +436,9 @@ func (d *Detector) readModel(r *codec.Reader) *model {
 	}
 	m.usual.Read(r)
 	m.lasting.Read(r)
-	m.common = r.Finite()
-	if m.limit, m.least = r.Float(), r.Float(); m.limit != m.limit || m.least != m.least {
-		r.Fail("the limit is not a number")
+	if m.limit, m.least = r.Float(), r.Float(); m.limit != m.limit || !(m.least >= 0 && m.least <= 1) {
+		r.Fail("a limit of %v and a probability of %v cannot be", m.limit, m.least)
+		return nil
 	}
 	switch {
 	case d.cfg.Threshold > 0:
@@ -446,5 +446,6 @@ func (d *Detector) readModel(r *codec.Reader) *model {
 	case d.cfg.Quantile > 0:
 		m.limit, m.least = math.Inf(1), 1-d.cfg.Quantile
 	}
+	m.settle()
 	return m
 }
