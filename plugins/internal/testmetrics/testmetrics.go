@@ -3,6 +3,7 @@ package testmetrics
 
 import (
 	"context"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -31,8 +32,12 @@ func Builder(t *testing.T) (*service.StreamBuilder, *Recorder) {
 }
 
 // Values are the values of counters and gauges by name and labels, such as
-// "buildmon_x_total policy=drop". The stream must have ended.
-func (r *Recorder) Values() map[string]int64 { return r.values }
+// "buildmon_x_total policy=drop", as they are now.
+func (r *Recorder) Values() map[string]int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return maps.Clone(r.values)
+}
 
 type series struct {
 	recorder *Recorder
