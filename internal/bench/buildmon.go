@@ -52,8 +52,9 @@ func (s *site) run(ctx context.Context, c contestant, t topic, conn *pgx.Conn, d
 		return m, err
 	}
 	began := time.Now()
+	profile := filepath.Join(s.profile, strings.ReplaceAll(c.name, " ", "-"))
 	if s.profile != "" {
-		go p.profile(ctx, filepath.Join(s.profile, strings.ReplaceAll(c.name, " ", "-")+".pprof"))
+		go p.profile(ctx, "profile?seconds=4", profile+".pprof")
 	}
 	if err := p.finish(ctx, t, conn); err != nil {
 		return m, err
@@ -70,6 +71,9 @@ func (s *site) run(ctx context.Context, c contestant, t topic, conn *pgx.Conn, d
 	peak, _, err := memory(p.cmd.Process.Pid)
 	if err != nil {
 		return m, err
+	}
+	if s.profile != "" {
+		p.profile(ctx, "heap", profile+"-heap.pprof")
 	}
 	var rows int
 	if err := conn.QueryRow(ctx, "SELECT count(*) FROM sensor_readings").Scan(&rows); err != nil {
@@ -157,9 +161,9 @@ func (p *program) finish(ctx context.Context, t topic, conn *pgx.Conn) error {
 	return nil
 }
 
-// profile writes where buildmon spends its time while it is under load.
-func (p *program) profile(ctx context.Context, file string) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.http+"/debug/pprof/profile?seconds=4", nil)
+// profile writes a profile of buildmon.
+func (p *program) profile(ctx context.Context, name, file string) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.http+"/debug/pprof/"+name, nil)
 	if err != nil {
 		return
 	}

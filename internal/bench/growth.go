@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -53,17 +55,35 @@ func dimensionNames() []string {
 	return names
 }
 
-// grow measures buildmon with everything on along dimensions.
-func (s *site) grow(ctx context.Context, names []string, readings int) error {
-	for _, name := range names {
-		if name != "all" && !slices.Contains(dimensionNames(), name) {
-			return fmt.Errorf("unknown dimension %q, want all or one of %q", name, dimensionNames())
-		}
+// chosen are the dimensions of a list such as "groups,sensors=1000", which for the
+// latter are at that point alone.
+func chosen(list string) ([]dimension, error) {
+	if list == "all" {
+		return dimensions, nil
 	}
-	for _, d := range dimensions {
-		if !slices.Contains(names, "all") && !slices.Contains(names, d.name) {
-			continue
+	var some []dimension
+	for entry := range strings.SplitSeq(list, ",") {
+		name, point, alone := strings.Cut(entry, "=")
+		i := slices.Index(dimensionNames(), name)
+		if i < 0 {
+			return nil, fmt.Errorf("unknown dimension %q, want all or some of %q", name, dimensionNames())
 		}
+		d := dimensions[i]
+		if alone {
+			n, err := strconv.Atoi(point)
+			if err != nil || n < 1 {
+				return nil, fmt.Errorf("point of dimension %q must be a positive number, got %q", name, point)
+			}
+			d.points = []int{n}
+		}
+		some = append(some, d)
+	}
+	return some, nil
+}
+
+// grow measures buildmon with everything on along dimensions.
+func (s *site) grow(ctx context.Context, along []dimension, readings int) error {
+	for _, d := range along {
 		t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 		_, _ = fmt.Fprintf(t, "%s\treadings/s\town CPU µs\tPostgres CPU µs\tpeak MB\tstate MB\trestart s\t\n", d.name)
 		for _, n := range d.points {

@@ -49,9 +49,9 @@ func run(ctx context.Context, args []string) error {
 	flags.StringVar(&o.compression, "compression", "none", "of the messages: none, gzip, snappy, lz4 or zstd")
 	flags.StringVar(&o.out, "out", "", "a file to write the results to, as JSON")
 	flags.BoolVar(&o.compare, "compare", false, "compare two files of results, which are the arguments, instead of measuring")
-	flags.StringVar(&o.growth, "growth", "", "measure along these dimensions instead: all, or some of "+strings.Join(dimensionNames(), ", "))
+	flags.StringVar(&o.growth, "growth", "", "measure along these dimensions instead: all, or some of "+strings.Join(dimensionNames(), ", ")+", each perhaps at one point, such as sensors=1000000")
 	flags.BoolVar(&o.start, "start", false, "measure start-up and idling instead")
-	flags.StringVar(&o.profile, "profile", "", "a directory to write a CPU profile of each buildmon to")
+	flags.StringVar(&o.profile, "profile", "", "a directory to write profiles of each buildmon to: of CPU, and of the heap at the end")
 	flags.StringVar(&o.program, "program", "", "the buildmon to measure; built from the working directory if empty")
 	flags.StringVar(&o.contestant, "contestant", "", "for the program's own use: be this contestant")
 	o.task.flags(flags)
@@ -73,6 +73,12 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("parsing -only %q: %w", o.only, err)
 	}
+	var along []dimension
+	if o.growth != "" {
+		if along, err = chosen(o.growth); err != nil {
+			return err
+		}
+	}
 	s, err := startSite(ctx, o)
 	if err != nil {
 		return err
@@ -81,8 +87,8 @@ func run(ctx context.Context, args []string) error {
 	if o.start {
 		return s.start(ctx)
 	}
-	if o.growth != "" {
-		return s.grow(ctx, strings.Split(o.growth, ","), o.readings)
+	if along != nil {
+		return s.grow(ctx, along, o.readings)
 	}
 	return s.contest(ctx, only)
 }
