@@ -208,7 +208,7 @@ func TestStatesComeBack(t *testing.T) {
 	drifting := func(day int) float64 { return 30 * float64(max(day-8, 0)) }
 	d := baseline.NewFloors(usual)
 	observed(t, d, 0, 15, drifting)
-	state, err := d.MarshalBinary()
+	state, err := d.AppendBinary(nil)
 	require.NoError(t, err)
 	again := baseline.NewFloors(usual)
 	require.NoError(t, again.UnmarshalBinary(state))
@@ -220,7 +220,7 @@ func TestStatesComeBack(t *testing.T) {
 	p := baseline.NewPresence(time.UTC)
 	night := start.AddDate(0, 0, 15)
 	seen(p, 0, 15, between(night, night))
-	state, err = p.MarshalBinary()
+	state, err = p.AppendBinary(nil)
 	require.NoError(t, err)
 	restored := baseline.NewPresence(time.UTC)
 	require.NoError(t, restored.UnmarshalBinary(state))

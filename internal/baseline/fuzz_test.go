@@ -17,7 +17,7 @@ func FuzzFloorsUnmarshal(f *testing.F) {
 		for i := range days * 24 {
 			d.Observe([]byte("office"), start.Add(time.Duration(i)*time.Hour), float64(420+i))
 		}
-		state, err := d.MarshalBinary()
+		state, err := d.AppendBinary(nil)
 		require.NoError(f, err)
 		f.Add(state)
 	}
@@ -26,7 +26,7 @@ func FuzzFloorsUnmarshal(f *testing.F) {
 		if d.UnmarshalBinary(data) != nil {
 			return
 		}
-		state, err := d.MarshalBinary()
+		state, err := d.AppendBinary(nil)
 		require.NoError(t, err)
 		require.NoError(t, again.UnmarshalBinary(state))
 		for i := range 72 {
@@ -46,7 +46,7 @@ func FuzzPresenceUnmarshal(f *testing.F) {
 		p := baseline.NewPresence(time.UTC)
 		night := start.AddDate(0, 0, 15)
 		seen(p, 0, days, between(night, night))
-		state, err := p.MarshalBinary()
+		state, err := p.AppendBinary(nil)
 		require.NoError(f, err)
 		f.Add(state)
 	}
@@ -55,7 +55,7 @@ func FuzzPresenceUnmarshal(f *testing.F) {
 		if p.UnmarshalBinary(data) != nil {
 			return
 		}
-		state, err := p.MarshalBinary()
+		state, err := p.AppendBinary(nil)
 		require.NoError(t, err)
 		require.NoError(t, again.UnmarshalBinary(state))
 		night := start.AddDate(0, 0, 16)

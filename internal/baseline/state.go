@@ -18,15 +18,15 @@ const (
 )
 
 var (
-	_ encoding.BinaryMarshaler   = (*Floors)(nil)
+	_ encoding.BinaryAppender    = (*Floors)(nil)
 	_ encoding.BinaryUnmarshaler = (*Floors)(nil)
-	_ encoding.BinaryMarshaler   = (*Presence)(nil)
+	_ encoding.BinaryAppender    = (*Presence)(nil)
 	_ encoding.BinaryUnmarshaler = (*Presence)(nil)
 )
 
-// MarshalBinary writes all that is known. Equal floors give equal bytes.
-func (d *Floors) MarshalBinary() ([]byte, error) {
-	return d.sensors.Append(codec.AppendHeader(nil, floorsKind, version), func(b []byte, f *floors) []byte {
+// AppendBinary appends all that is known. Equal floors give equal bytes.
+func (d *Floors) AppendBinary(b []byte) ([]byte, error) {
+	return d.sensors.Append(codec.AppendHeader(b, floorsKind, version), func(b []byte, f *floors) []byte {
 		for _, v := range [...]int64{f.last, int64(f.n), int64(f.hours), int64(f.days), int64(f.since), int64(f.known)} {
 			b = codec.AppendInt(b, v)
 		}
@@ -73,9 +73,9 @@ func (d *Floors) UnmarshalBinary(data []byte) error {
 	return r.Close()
 }
 
-// MarshalBinary writes all that is known. Equal presences give equal bytes.
-func (p *Presence) MarshalBinary() ([]byte, error) {
-	b := codec.AppendHeader(nil, presenceKind, version)
+// AppendBinary appends all that is known. Equal presences give equal bytes.
+func (p *Presence) AppendBinary(b []byte) ([]byte, error) {
+	b = codec.AppendHeader(b, presenceKind, version)
 	b = codec.AppendUint(b, uint64(len(p.kinds)))
 	for _, name := range slices.Sorted(maps.Keys(p.kinds)) {
 		b = codec.AppendString(b, name)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // AppendHeader starts a state of that kind and version.
@@ -41,6 +42,16 @@ func AppendBool(b []byte, v bool) []byte {
 
 // AppendString appends a text and its length.
 func AppendString(b []byte, s string) []byte { return append(AppendUint(b, uint64(len(s))), s...) }
+
+// AppendBlock appends what a function appends, preceded by its length as that of a text.
+func AppendBlock(b []byte, block func(b []byte) ([]byte, error)) ([]byte, error) {
+	start := len(b)
+	b, err := block(b)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Insert(b, start, AppendUint(nil, uint64(len(b)-start))...), nil
+}
 
 // Reader reads what the functions above have written. After an error it returns
 // zeros, so that a caller may read on and ask once with [Reader.Close].
@@ -141,7 +152,10 @@ func (r *Reader) Natural() int64 {
 }
 
 // String reads what AppendString wrote.
-func (r *Reader) String() string { return string(r.take(r.Len(1))) }
+func (r *Reader) String() string { return string(r.Block()) }
+
+// Block reads what AppendBlock wrote, which is not copied.
+func (r *Reader) Block() []byte { return r.take(r.Len(1)) }
 
 // Len reads how many things follow, each of which takes at least size bytes. A
 // number that the rest of the data cannot hold is an error, so nobody allocates

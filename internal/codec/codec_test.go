@@ -2,6 +2,7 @@ package codec_test
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -75,4 +76,18 @@ func TestReaderLenIsBoundedByWhatFollows(t *testing.T) {
 	r := codec.NewReader(data, "test", 3)
 	assert.Zero(t, r.Len(9))
 	require.EqualError(t, r.Close(), "it ends too early")
+}
+
+// A block is read by who reads texts, too: states of before had texts in their place.
+func TestABlockIsReadAsItWasAppended(t *testing.T) {
+	for _, content := range []string{"", "short", strings.Repeat("long", 100)} {
+		b, err := codec.AppendBlock([]byte("before"), func(b []byte) ([]byte, error) { return append(b, content...), nil })
+		require.NoError(t, err)
+		require.Equal(t, codec.AppendString([]byte("before"), content), b)
+		r := codec.NewReader(append(codec.AppendHeader(nil, "test", 1), b[len("before"):]...), "test", 1)
+		require.Equal(t, content, string(r.Block()))
+		require.NoError(t, r.Close())
+	}
+	_, err := codec.AppendBlock(nil, func([]byte) ([]byte, error) { return nil, assert.AnError })
+	require.ErrorIs(t, err, assert.AnError)
 }

@@ -273,9 +273,9 @@ const (
 	monitorVersion = 3 // the first had no features and no events, the second more of each hour
 )
 
-// MarshalBinary writes all that was learned, with a version.
-func (m *Monitor) MarshalBinary() ([]byte, error) {
-	b := codec.AppendHeader(nil, monitorKind, monitorVersion)
+// AppendBinary appends all that was learned, with a version.
+func (m *Monitor) AppendBinary(b []byte) ([]byte, error) {
+	b = codec.AppendHeader(b, monitorKind, monitorVersion)
 	b = codec.AppendString(b, m.cfg.Schema)
 	b = codec.AppendInt(b, m.now.UnixMicro())
 	b = codec.AppendUint(b, uint64(len(m.groups)))
@@ -290,7 +290,7 @@ func (m *Monitor) MarshalBinary() ([]byte, error) {
 	}), nil
 }
 
-// UnmarshalBinary replaces what was learned by what MarshalBinary wrote. It
+// UnmarshalBinary replaces what was learned by what AppendBinary wrote. It
 // refuses other versions and schemas, and then the monitor has learned nothing.
 // Settings other than the schema may have changed since: a fixed threshold and
 // bounds apply at once, others from the next fit on.

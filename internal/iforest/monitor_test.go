@@ -134,11 +134,11 @@ func TestMonitorGoesOnAfterARestart(t *testing.T) {
 	for _, at := range []int{0, 50, 700, 2001, 3999} {
 		before := newMonitor(t, monitorConfig())
 		observe(before, events[:at])
-		data, err := before.MarshalBinary()
+		data, err := before.AppendBinary(nil)
 		require.NoError(t, err)
 		after := newMonitor(t, monitorConfig())
 		require.NoError(t, after.UnmarshalBinary(data))
-		again, err := after.MarshalBinary()
+		again, err := after.AppendBinary(nil)
 		require.NoError(t, err)
 		require.Equal(t, data, again)
 		require.Equal(t, all[at:], observe(after, events[at:]), "restart before reading %d", at)
@@ -149,7 +149,7 @@ func TestMonitorRefusesForeignState(t *testing.T) {
 	m := newMonitor(t, monitorConfig())
 	events := building(2000, 1)
 	observe(m, events)
-	data, err := m.MarshalBinary()
+	data, err := m.AppendBinary(nil)
 	require.NoError(t, err)
 
 	other := monitorConfig()
@@ -173,7 +173,7 @@ func TestMonitorTakesAFixedThresholdAtOnce(t *testing.T) {
 	m := newMonitor(t, monitorConfig())
 	events := building(2000, 1)
 	observe(m, events)
-	data, err := m.MarshalBinary()
+	data, err := m.AppendBinary(nil)
 	require.NoError(t, err)
 	cfg := monitorConfig()
 	cfg.Detector.Contamination, cfg.Detector.Threshold = 0, 0.0001
@@ -303,7 +303,7 @@ func FuzzMonitorUnmarshal(f *testing.F) {
 	for _, n := range []int{0, 3, 100} {
 		m := newMonitor(f, cfg)
 		observe(m, building(n, 1))
-		data, err := m.MarshalBinary()
+		data, err := m.AppendBinary(nil)
 		require.NoError(f, err)
 		f.Add(data)
 	}

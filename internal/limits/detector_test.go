@@ -301,7 +301,7 @@ func TestScoresDoNotDependOnUnits(t *testing.T) {
 
 func marshal(t testing.TB, d *limits.Detector) []byte {
 	t.Helper()
-	b, err := d.MarshalBinary()
+	b, err := d.AppendBinary(nil)
 	require.NoError(t, err)
 	return b
 }

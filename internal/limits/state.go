@@ -18,13 +18,13 @@ const (
 )
 
 var (
-	_ encoding.BinaryMarshaler   = (*Detector)(nil)
+	_ encoding.BinaryAppender    = (*Detector)(nil)
 	_ encoding.BinaryUnmarshaler = (*Detector)(nil)
 )
 
-// MarshalBinary writes all that is known. Equal detectors give equal bytes.
-func (d *Detector) MarshalBinary() ([]byte, error) {
-	b := codec.AppendHeader(nil, kind, version)
+// AppendBinary appends all that is known. Equal detectors give equal bytes.
+func (d *Detector) AppendBinary(b []byte) ([]byte, error) {
+	b = codec.AppendHeader(b, kind, version)
 	b = codec.AppendUint(b, uint64(len(d.cfg.Metrics)))
 	for _, name := range d.cfg.Metrics {
 		b = codec.AppendString(b, name)

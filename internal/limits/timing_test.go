@@ -71,11 +71,11 @@ func BenchmarkRestore(b *testing.B) {
 					d.Observe([]byte("sensor-"+strconv.Itoa(i)), start.Add(time.Duration(minute)*time.Minute), values, scores, nil)
 				}
 			}
-			data, err := d.MarshalBinary()
+			data, err := d.AppendBinary(nil)
 			require.NoError(b, err)
 			began := time.Now()
 			for range 3 {
-				_, _ = d.MarshalBinary()
+				_, _ = d.AppendBinary(nil)
 			}
 			saving := time.Since(began) / 3
 			for b.Loop() {

@@ -332,7 +332,7 @@ func TestASourceComesBackAfterItsSensorsAreForgotten(t *testing.T) {
 		require.Equal(t, 3, d.Sensors())
 		require.Zero(t, d.Silent())
 
-		state, err := d.MarshalBinary()
+		state, err := d.AppendBinary(nil)
 		require.NoError(t, err)
 		require.NoError(t, silence.New(usual).UnmarshalBinary(state))
 	}

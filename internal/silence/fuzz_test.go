@@ -53,11 +53,11 @@ func FuzzObserve(f *testing.F) {
 				}
 			}
 			if i%30 == 0 {
-				state, err := twin.MarshalBinary()
+				state, err := twin.AppendBinary(nil)
 				require.NoError(t, err)
 				twin = silence.New(cfg)
 				require.NoError(t, twin.UnmarshalBinary(state))
-				again, err := twin.MarshalBinary()
+				again, err := twin.AppendBinary(nil)
 				require.NoError(t, err)
 				require.Equal(t, state, again)
 			}
@@ -75,7 +75,7 @@ func all(found []silence.Finding) (sensors []silence.Silent) {
 func FuzzUnmarshal(f *testing.F) {
 	d := silence.New(usual)
 	observe(d, inOrder(floor("1", 4, 0, hour), floor("2", 4, 0, 2*hour)))
-	state, err := d.MarshalBinary()
+	state, err := d.AppendBinary(nil)
 	require.NoError(f, err)
 	f.Add(state)
 	f.Add([]byte{})
@@ -87,7 +87,7 @@ func FuzzUnmarshal(f *testing.F) {
 		}
 		observe(d, floor("1", 4, hour, hour+time.Minute))
 		d.Tick(later.Add(time.Hour), nil)
-		_, err := d.MarshalBinary()
+		_, err := d.AppendBinary(nil)
 		require.NoError(t, err)
 	})
 }

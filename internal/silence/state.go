@@ -20,15 +20,15 @@ const (
 )
 
 var (
-	_ encoding.BinaryMarshaler   = (*Detector)(nil)
+	_ encoding.BinaryAppender    = (*Detector)(nil)
 	_ encoding.BinaryUnmarshaler = (*Detector)(nil)
 )
 
-// MarshalBinary writes all that is known, except when the source last said
+// AppendBinary appends all that is known, except when the source last said
 // something by the clock of the world: the time until it is read again counts for
 // nobody's silence. Equal detectors give equal bytes.
-func (d *Detector) MarshalBinary() ([]byte, error) {
-	b := codec.AppendHeader(nil, kind, version)
+func (d *Detector) AppendBinary(b []byte) ([]byte, error) {
+	b = codec.AppendHeader(b, kind, version)
 	c := &d.clock
 	for _, v := range [...]int64{c.event, c.now, c.lead, int64(c.alone), c.turn} {
 		b = codec.AppendInt(b, v)

@@ -310,7 +310,7 @@ func feed(d *spike.Detector, seed uint64, from, to int) []spike.Finding {
 
 func marshal(t testing.TB, d *spike.Detector) []byte {
 	t.Helper()
-	data, err := d.MarshalBinary()
+	data, err := d.AppendBinary(nil)
 	require.NoError(t, err)
 	return data
 }

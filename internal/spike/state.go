@@ -21,14 +21,14 @@ const (
 )
 
 var (
-	_ encoding.BinaryMarshaler   = (*Detector)(nil)
+	_ encoding.BinaryAppender    = (*Detector)(nil)
 	_ encoding.BinaryUnmarshaler = (*Detector)(nil)
 )
 
-// MarshalBinary writes all windows and open events. Equal detectors give equal
+// AppendBinary appends all windows and open events. Equal detectors give equal
 // bytes.
-func (d *Detector) MarshalBinary() ([]byte, error) {
-	b := codec.AppendHeader(nil, kind, version)
+func (d *Detector) AppendBinary(b []byte) ([]byte, error) {
+	b = codec.AppendHeader(b, kind, version)
 	b = codec.AppendUint(b, uint64(d.cfg.Window))
 	b = codec.AppendUint(b, uint64(len(d.cfg.Metrics)))
 	for i := range d.cfg.Metrics {

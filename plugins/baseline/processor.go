@@ -207,32 +207,27 @@ const (
 	stateVersion = 1
 )
 
-// MarshalBinary writes what was learned.
-func (s *state) MarshalBinary() ([]byte, error) {
-	floors, err := s.floors.MarshalBinary()
+// AppendBinary appends what was learned.
+func (s *state) AppendBinary(b []byte) ([]byte, error) {
+	b, err := codec.AppendBlock(codec.AppendHeader(b, stateKind, stateVersion), s.floors.AppendBinary)
 	if err != nil {
 		return nil, err
 	}
-	people, err := s.people.MarshalBinary()
-	if err != nil {
-		return nil, err
-	}
-	b := codec.AppendHeader(nil, stateKind, stateVersion)
-	return codec.AppendString(codec.AppendString(b, string(floors)), string(people)), nil
+	return codec.AppendBlock(b, s.people.AppendBinary)
 }
 
 // UnmarshalBinary replaces what was learned.
 func (s *state) UnmarshalBinary(data []byte) error {
 	r := codec.NewReader(data, stateKind, stateVersion)
-	floors, people := r.String(), r.String()
+	floors, people := r.Block(), r.Block()
 	if err := r.Close(); err != nil {
 		return err
 	}
 	restored := newState(s.rules)
-	if err := restored.floors.UnmarshalBinary([]byte(floors)); err != nil {
+	if err := restored.floors.UnmarshalBinary(floors); err != nil {
 		return err
 	}
-	if err := restored.people.UnmarshalBinary([]byte(people)); err != nil {
+	if err := restored.people.UnmarshalBinary(people); err != nil {
 		return err
 	}
 	s.floors, s.people = restored.floors, restored.people

@@ -147,11 +147,11 @@ func TestSentences(t *testing.T) {
 		assert.True(t, a.Continues)
 	}
 	assert.Equal(t, anomaly.Medium, anomaly.SeverityOf(found[0].Strength))
-	state, err := s.MarshalBinary()
+	state, err := s.AppendBinary(nil)
 	require.NoError(t, err)
 	again := newState(r)
 	require.NoError(t, again.UnmarshalBinary(state))
-	same, err := again.MarshalBinary()
+	same, err := again.AppendBinary(nil)
 	require.NoError(t, err)
 	assert.Equal(t, state, same)
 	require.Error(t, again.UnmarshalBinary([]byte("?")))

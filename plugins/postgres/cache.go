@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redpanda-data/benthos/v4/public/service"
 
@@ -93,7 +94,7 @@ func (c *cache) Set(ctx context.Context, key string, value []byte, ttl *time.Dur
 	_, err := c.exec(ctx, "writing", key, `
 		INSERT INTO learned_state (key, value, expires_at) VALUES ($1, $2, now() + $3)
 		ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at, updated_at = now()`,
-		key, value, ttl)
+		value, interval(ttl))
 	return err
 }
 
@@ -103,7 +104,7 @@ func (c *cache) Add(ctx context.Context, key string, value []byte, ttl *time.Dur
 		INSERT INTO learned_state AS s (key, value, expires_at) VALUES ($1, $2, now() + $3)
 		ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at, updated_at = now()
 		WHERE s.expires_at <= now()`,
-		key, value, ttl)
+		value, interval(ttl))
 	if err == nil && n == 0 {
 		return service.ErrKeyAlreadyExists
 	}
@@ -112,20 +113,37 @@ func (c *cache) Add(ctx context.Context, key string, value []byte, ttl *time.Dur
 
 // Delete removes a value if there is one.
 func (c *cache) Delete(ctx context.Context, key string) error {
-	_, err := c.exec(ctx, "deleting", key, "DELETE FROM learned_state WHERE key = $1", key)
+	_, err := c.exec(ctx, "deleting", key, "DELETE FROM learned_state WHERE key = $1")
 	return err
 }
 
-func (c *cache) exec(ctx context.Context, doing, key, sql string, args ...any) (int64, error) {
+// exec runs a statement whose first argument is the key, and the others a value and an
+// interval. It hands them over as they go over the wire, because pgx would copy a value
+// once more, and states have a hundred megabytes.
+func (c *cache) exec(ctx context.Context, doing, key, sql string, args ...[]byte) (int64, error) {
 	pool, err := c.connect(ctx)
 	if err != nil {
 		return 0, err
 	}
-	tag, err := pool.Exec(ctx, sql, args...)
+	var res *pgconn.Result
+	err = pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
+		const text, binary = 0, 1
+		args = append([][]byte{[]byte(key)}, args...)
+		res = conn.Conn().PgConn().ExecParams(ctx, sql, args, nil, []int16{text, binary, text}[:len(args)], nil).Read()
+		return res.Err
+	})
 	if err != nil {
 		return 0, fmt.Errorf("%s %q in learned_state: %w", doing, key, err)
 	}
-	return tag.RowsAffected(), nil
+	return res.CommandTag.RowsAffected(), nil
+}
+
+// interval is how long a value is to be kept, in the words of Postgres, or nil for ever.
+func interval(ttl *time.Duration) []byte {
+	if ttl == nil {
+		return nil
+	}
+	return fmt.Appendf(nil, "%d microseconds", ttl.Microseconds())
 }
 
 // Close closes the connections.

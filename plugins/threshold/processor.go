@@ -354,14 +354,12 @@ const (
 	stateVersion = 2 // the first was that of another way to learn
 )
 
-// MarshalBinary writes what was learned and which fixed limits are passed.
-func (s *state) MarshalBinary() ([]byte, error) {
-	learned, err := s.learner.MarshalBinary()
+// AppendBinary appends what was learned and which fixed limits are passed.
+func (s *state) AppendBinary(b []byte) ([]byte, error) {
+	b, err := codec.AppendBlock(codec.AppendHeader(b, stateKind, stateVersion), s.learner.AppendBinary)
 	if err != nil {
 		return nil, err
 	}
-	b := codec.AppendHeader(nil, stateKind, stateVersion)
-	b = codec.AppendString(b, string(learned))
 	b = codec.AppendUint(b, uint64(len(s.limited)))
 	for _, name := range s.limited {
 		b = codec.AppendString(b, name)
@@ -378,7 +376,7 @@ func (s *state) MarshalBinary() ([]byte, error) {
 // UnmarshalBinary replaces all that is known. Limits that are new start within.
 func (s *state) UnmarshalBinary(data []byte) error {
 	r := codec.NewReader(data, stateKind, stateVersion)
-	learned := r.String()
+	learned := r.Block()
 	names := make([]int, r.Len(1))
 	for i := range names {
 		names[i] = slices.Index(s.limited, r.String())
@@ -401,7 +399,7 @@ func (s *state) UnmarshalBinary(data []byte) error {
 	if err := r.Close(); err != nil {
 		return err
 	}
-	if err := s.learner.UnmarshalBinary([]byte(learned)); err != nil {
+	if err := s.learner.UnmarshalBinary(learned); err != nil {
 		return err
 	}
 	s.bands = known

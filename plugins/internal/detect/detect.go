@@ -240,13 +240,9 @@ const (
 	stateVersion = 1
 )
 
-// MarshalBinary writes what was reported and, after it, the state of the detector.
-func (m *memory[S]) MarshalBinary() ([]byte, error) {
-	state, err := m.state.MarshalBinary()
-	if err != nil {
-		return nil, err
-	}
-	return append(m.reports.Append(codec.AppendHeader(nil, stateKind, stateVersion)), state...), nil
+// AppendBinary appends what was reported and, after it, the state of the detector.
+func (m *memory[S]) AppendBinary(b []byte) ([]byte, error) {
+	return m.state.AppendBinary(m.reports.Append(codec.AppendHeader(b, stateKind, stateVersion)))
 }
 
 // UnmarshalBinary replaces what was learned. A state from before reports were remembered

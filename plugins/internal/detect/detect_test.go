@@ -23,7 +23,9 @@ import (
 // every reports each third reading that it sees.
 type every struct{ seen int }
 
-func (e *every) MarshalBinary() ([]byte, error) { return []byte(strconv.Itoa(e.seen)), nil }
+func (e *every) AppendBinary(b []byte) ([]byte, error) {
+	return strconv.AppendInt(b, int64(e.seen), 10), nil
+}
 
 func (e *every) UnmarshalBinary(data []byte) (err error) {
 	e.seen, err = strconv.Atoi(string(data))

@@ -18,7 +18,7 @@ import (
 // State is what a processor has learned from one lane. UnmarshalBinary replaces
 // the whole state and refuses data of a version it does not know.
 type State interface {
-	encoding.BinaryMarshaler
+	encoding.BinaryAppender
 	encoding.BinaryUnmarshaler
 }
 
@@ -64,6 +64,7 @@ type entry[S State] struct {
 	ready bool
 	dirty bool
 	saved time.Time
+	size  int // of what was saved last
 }
 
 // New returns a keeper as configured by [Field]. fresh makes the state of a lane
@@ -191,8 +192,10 @@ func (k *Keeper[S]) load(ctx context.Context, key string) (data []byte, err erro
 
 func (k *Keeper[S]) save(ctx context.Context, lane string, e *entry[S]) error {
 	key := k.cacheKey(lane)
-	data, err := e.state.MarshalBinary()
+	// States grow slowly, so this one hardly ever has to be moved while it is written.
+	data, err := e.state.AppendBinary(make([]byte, 0, e.size+e.size/8))
 	if err == nil {
+		e.size = len(data)
 		accessErr := k.res.AccessCache(ctx, k.cache, func(c service.Cache) { err = c.Set(ctx, key, data, nil) })
 		err = errors.Join(accessErr, err)
 	}

@@ -16,7 +16,9 @@ import (
 // tally is a state that counts how often it was fed.
 type tally struct{ n uint64 }
 
-func (c *tally) MarshalBinary() ([]byte, error) { return binary.BigEndian.AppendUint64(nil, c.n), nil }
+func (c *tally) AppendBinary(b []byte) ([]byte, error) {
+	return binary.BigEndian.AppendUint64(b, c.n), nil
+}
 
 func (c *tally) UnmarshalBinary(data []byte) error {
 	if len(data) != 8 {
