@@ -3,6 +3,7 @@ package spike
 import (
 	"math"
 	"slices"
+	"sort"
 )
 
 // series is the window of one metric of one sensor. A million sensors have several
@@ -105,15 +106,7 @@ func (s *series) ends() (oldest, newest int) {
 
 // rank is how many values of the window are less than v.
 func (s *series) rank(v float64) int {
-	low, high := 0, len(s.window)
-	for low < high {
-		if half := (low + high) / 2; s.window[half].value < v {
-			low = half + 1
-		} else {
-			high = half
-		}
-	}
-	return low
+	return sort.Search(len(s.window), func(i int) bool { return s.window[i].value >= v })
 }
 
 // calm takes a value that is no spike.

@@ -122,17 +122,10 @@ func (s *state) Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.A
 
 // Count moves the metrics.
 func (s *state) Count() {
-	if s.seen.scored > 0 {
-		s.scored.Incr(s.seen.scored)
-	}
-	for _, c := range [...]struct {
-		reason string
-		n      int64
-	}{{"incomplete", s.seen.incomplete}, {"learning", s.seen.learning}, {"too_many_groups", s.seen.crowded}} {
-		if c.n > 0 {
-			s.skipped.Incr(c.n, c.reason)
-		}
-	}
+	s.scored.Incr(s.seen.scored)
+	s.skipped.Incr(s.seen.incomplete, "incomplete")
+	s.skipped.Incr(s.seen.learning, "learning")
+	s.skipped.Incr(s.seen.crowded, "too_many_groups")
 	s.seen = seen{}
 }
 

@@ -215,14 +215,9 @@ func (s *state) Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.A
 
 // Count moves the metrics.
 func (s *state) Count() {
-	for _, c := range [...]struct {
-		counter *service.MetricCounter
-		n       int
-	}{{s.learning, s.seen.Learning}, {s.late, s.seen.Late}, {s.gaps, s.seen.Gaps}} {
-		if c.n > 0 {
-			c.counter.Incr(int64(c.n))
-		}
-	}
+	s.learning.Incr(int64(s.seen.Learning))
+	s.late.Incr(int64(s.seen.Late))
+	s.gaps.Incr(int64(s.seen.Gaps))
 	s.seen = spike.Tally{}
 }
 

@@ -298,14 +298,9 @@ func (s *state) observe(r *reading.Reading) {
 
 // Count moves the metrics.
 func (s *state) Count() {
-	for _, c := range [...]struct {
-		counter *service.MetricCounter
-		n       int
-	}{{s.learning, s.seen.Learning}, {s.late, s.seen.Late}, {s.invalid, s.seen.Invalid}} {
-		if c.n > 0 {
-			c.counter.Incr(int64(c.n))
-		}
-	}
+	s.learning.Incr(int64(s.seen.Learning))
+	s.late.Incr(int64(s.seen.Late))
+	s.invalid.Incr(int64(s.seen.Invalid))
 	s.seen = limits.Tally{}
 }
 
