@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"embed"
 	"errors"
 	"fmt"
@@ -42,12 +43,8 @@ func migrate(ctx context.Context, pool *pgxpool.Pool) error {
 	if err != nil {
 		return err
 	}
-	locker, err := lock.NewPostgresSessionLocker()
-	if err != nil {
-		return err
-	}
 	provider, err := goose.NewProvider(goose.DialectPostgres, db, files,
-		goose.WithTableName(schemaTable), goose.WithSessionLocker(locker))
+		goose.WithTableName(schemaTable), goose.WithSessionLocker(sessionLock{}))
 	if err != nil {
 		return err
 	}
@@ -62,6 +59,30 @@ func migrate(ctx context.Context, pool *pgxpool.Pool) error {
 	}
 	if _, err := provider.Up(ctx); err != nil {
 		return fmt.Errorf("migrating the schema to version %d: %w", known, err)
+	}
+	return nil
+}
+
+// sessionLock lets one session migrate at a time. That of goose asks for the same lock
+// every five seconds, so that one of two connections of a process that starts on a new
+// database would lose that much. To wait in the server instead stands in the way of
+// CREATE INDEX CONCURRENTLY, which no migration may use.
+type sessionLock struct{}
+
+var _ lock.SessionLocker = sessionLock{}
+
+// SessionLock waits for the lock until ctx ends.
+func (sessionLock) SessionLock(ctx context.Context, conn *sql.Conn) error {
+	if _, err := conn.ExecContext(ctx, "SELECT pg_advisory_lock($1)", lock.DefaultLockID); err != nil {
+		return fmt.Errorf("waiting for another process to migrate the schema: %w", err)
+	}
+	return nil
+}
+
+// SessionUnlock gives the lock to the next.
+func (sessionLock) SessionUnlock(ctx context.Context, conn *sql.Conn) error {
+	if _, err := conn.ExecContext(ctx, "SELECT pg_advisory_unlock($1)", lock.DefaultLockID); err != nil {
+		return fmt.Errorf("unlocking the schema: %w", err)
 	}
 	return nil
 }
