@@ -30,7 +30,7 @@ func observed(t *testing.T, d *baseline.Floors, from, days int, off func(day int
 		if h := i / 6 % 24; h >= 8 && h < 18 {
 			v += 300
 		}
-		if f, ok := d.Observe([]byte("office"), start.Add(time.Duration(i)*10*time.Minute), v); ok {
+		if f, ok := d.Observe("office", start.Add(time.Duration(i)*10*time.Minute), v); ok {
 			found, last = f, i/144
 			if first < 0 {
 				first = last
@@ -120,8 +120,8 @@ func people(at time.Time) float64 {
 func seen(p *baseline.Presence, from, days int, extra func(at time.Time) float64) (uses []time.Time, continued int, last baseline.Use) {
 	for i := from * 288; i < (from+days)*288; i++ {
 		at := start.Add(time.Duration(i) * 5 * time.Minute)
-		p.Observe([]byte("other"), "Office", at, people(at))
-		use, ok := p.Observe([]byte("office"), "Office", at, max(people(at), extra(at)))
+		p.Observe("other", "Office", at, people(at))
+		use, ok := p.Observe("office", "Office", at, max(people(at), extra(at)))
 		switch {
 		case ok && use.Continues:
 			continued++
@@ -195,8 +195,8 @@ func TestHoursAreThoseOfTheZone(t *testing.T) {
 	var uses []baseline.Use
 	for i := range 19 * 288 {
 		at := begin.Add(time.Duration(i) * 5 * time.Minute)
-		p.Observe([]byte("other"), "Office", at, people(at.In(zone)))
-		if use, ok := p.Observe([]byte("office"), "Office", at, max(people(at.In(zone)), between(friday, friday.Add(time.Hour))(at))); ok && !use.Continues {
+		p.Observe("other", "Office", at, people(at.In(zone)))
+		if use, ok := p.Observe("office", "Office", at, max(people(at.In(zone)), between(friday, friday.Add(time.Hour))(at))); ok && !use.Continues {
 			uses = append(uses, use)
 		}
 	}
@@ -238,8 +238,8 @@ func TestOddReadings(t *testing.T) {
 	p := baseline.NewPresence(time.UTC)
 	for _, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), -1e300, 1e300, 0} {
 		for _, at := range []time.Time{start, start, start.Add(-time.Hour), time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC), start.AddDate(100, 0, 0)} {
-			d.Observe([]byte("a"), at, v)
-			p.Observe([]byte("a"), "", at, v)
+			d.Observe("a", at, v)
+			p.Observe("a", "", at, v)
 		}
 	}
 }
@@ -252,7 +252,7 @@ func TestMemory(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	d, p := baseline.NewFloors(usual), baseline.NewPresence(time.UTC)
 	for i := range sensors {
-		id := []byte("sensor-" + strconv.Itoa(i))
+		id := "sensor-" + strconv.Itoa(i)
 		d.Observe(id, start, 420)
 		p.Observe(id, "Office", start, 0)
 	}
@@ -268,7 +268,7 @@ func TestMemory(t *testing.T) {
 func BenchmarkObserve(b *testing.B) {
 	d, p := baseline.NewFloors(usual), baseline.NewPresence(time.UTC)
 	at := start
-	id := []byte("office")
+	id := "office"
 	b.ReportAllocs()
 	for b.Loop() {
 		at = at.Add(time.Minute)

@@ -92,7 +92,7 @@ func NewFloors(cfg DriftConfig) *Floors {
 
 // Observe takes a value and tells whether its sensor drifts. A value that is not
 // finite is absent.
-func (d *Floors) Observe(id []byte, at time.Time, v float64) (Drift, bool) {
+func (d *Floors) Observe(id string, at time.Time, v float64) (Drift, bool) {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return Drift{}, false
 	}

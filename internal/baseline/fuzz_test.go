@@ -15,7 +15,7 @@ func FuzzFloorsUnmarshal(f *testing.F) {
 	for _, days := range []int{0, 15} {
 		d := baseline.NewFloors(usual)
 		for i := range days * 24 {
-			d.Observe([]byte("office"), start.Add(time.Duration(i)*time.Hour), float64(420+i))
+			d.Observe("office", start.Add(time.Duration(i)*time.Hour), float64(420+i))
 		}
 		state, err := d.AppendBinary(nil)
 		require.NoError(f, err)
@@ -31,8 +31,8 @@ func FuzzFloorsUnmarshal(f *testing.F) {
 		require.NoError(t, again.UnmarshalBinary(state))
 		for i := range 72 {
 			at := start.AddDate(0, 0, 16).Add(time.Duration(i) * time.Hour)
-			found, ok := d.Observe([]byte("office"), at, 700)
-			found2, ok2 := again.Observe([]byte("office"), at, 700)
+			found, ok := d.Observe("office", at, 700)
+			found2, ok2 := again.Observe("office", at, 700)
 			require.Equal(t, ok, ok2)
 			require.Equal(t, found, found2)
 			require.True(t, found.Strength >= 0 && found.Strength <= 1, "%v", found)

@@ -74,7 +74,7 @@ func NewPresence(zone *time.Location) *Presence {
 // Observe takes how many people are in a room of a kind, and tells whether that is at
 // an hour when it is empty. A number that is not finite is absent. Without a kind
 // rooms are compared with themselves alone.
-func (p *Presence) Observe(id []byte, kindOf string, at time.Time, people float64) (Use, bool) {
+func (p *Presence) Observe(id string, kindOf string, at time.Time, people float64) (Use, bool) {
 	if math.IsNaN(people) || math.IsInf(people, 0) {
 		return Use{}, false
 	}

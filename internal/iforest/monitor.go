@@ -118,8 +118,7 @@ type Monitor struct {
 	groups  map[string]*group
 	sensors *recent.Map[sensor]
 
-	id    []byte    // scratch
-	point []float64 // features of a reading, then its values
+	point []float64 // scratch: features of a reading, then its values
 }
 
 // sensor is what is known of a sensor.
@@ -161,13 +160,12 @@ func (m *Monitor) reset() {
 
 func (m *Monitor) fresh() sensor { return sensor{features: features.NewSensor(m.cfg.Metrics)} }
 
-// Observe judges a reading and then learns from it. Nothing that it is given is kept.
+// Observe judges a reading and then learns from it. Of what it is given only the id is kept.
 func (m *Monitor) Observe(id string, groupName []byte, at time.Time, values []float64) Verdict {
 	if at.After(m.now) {
 		m.now = at
 	}
-	m.id = append(m.id[:0], id...)
-	known := m.sensors.Get(m.id, at.UnixMicro(), m.fresh)
+	known := m.sensors.Get(id, at.UnixMicro(), m.fresh)
 	judged := len(values) * len(m.cfg.Kinds)
 	late := known.features.Describe(at.UnixMicro(), values, m.cfg.Kinds, m.point[:judged])
 	copy(m.point[judged:], values)

@@ -151,7 +151,7 @@ func (d *Detector) Sensors() int { return d.sensors.Len() }
 // was reported, and writes the scores of each
 // value to scores, which has room for all. Those of a value that is absent, NaN, are
 // 0.
-func (d *Detector) Observe(id []byte, at time.Time, values []float64, scores []Score, found []Finding) ([]Finding, Tally) {
+func (d *Detector) Observe(id string, at time.Time, values []float64, scores []Score, found []Finding) ([]Finding, Tally) {
 	var tally Tally
 	micros := at.UnixMicro()
 	number := hourly.Number(micros)

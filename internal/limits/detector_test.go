@@ -28,7 +28,7 @@ func newSensor() *sensor {
 
 func (s *sensor) see(v float64) []limits.Finding {
 	s.at = s.at.Add(time.Minute)
-	found, _ := s.Observe([]byte("101"), s.at, []float64{v}, s.scores[:], nil)
+	found, _ := s.Observe("101", s.at, []float64{v}, s.scores[:], nil)
 	found = reports(found)
 	return found
 }
@@ -206,7 +206,7 @@ func TestLittleIsSaidInTheFirstHours(t *testing.T) {
 	tally := limits.Tally{}
 	for i := range 480 {
 		at := start.Add(time.Duration(i) * time.Minute)
-		found, t1 := s.Observe([]byte("101"), at, []float64{noise(rng)}, s.scores[:], nil)
+		found, t1 := s.Observe("101", at, []float64{noise(rng)}, s.scores[:], nil)
 		require.Empty(t, found)
 		tally.Learning += t1.Learning
 	}
@@ -223,10 +223,10 @@ func TestLittleIsSaidInTheFirstHours(t *testing.T) {
 func TestLateAndRepeatedValuesAreJudgedAndNotLearned(t *testing.T) {
 	s, _ := learned(t, 2, flat)
 	before := marshal(t, s.Detector)
-	found, tally := s.Observe([]byte("101"), s.at.Add(-time.Hour), []float64{40}, s.scores[:], nil)
+	found, tally := s.Observe("101", s.at.Add(-time.Hour), []float64{40}, s.scores[:], nil)
 	require.Len(t, found, 1)
 	assert.Equal(t, 1, tally.Late)
-	_, tally = s.Observe([]byte("101"), s.at, []float64{20}, s.scores[:], nil)
+	_, tally = s.Observe("101", s.at, []float64{20}, s.scores[:], nil)
 	assert.Equal(t, 1, tally.Late)
 	assert.Equal(t, before, marshal(t, s.Detector))
 }
@@ -248,7 +248,7 @@ func TestAbsentAndInvalidValues(t *testing.T) {
 	s, _ := learned(t, 2, flat)
 	before := marshal(t, s.Detector)
 	for _, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), math.MaxFloat64} {
-		found, tally := s.Observe([]byte("101"), s.at, []float64{v}, s.scores[:], nil)
+		found, tally := s.Observe("101", s.at, []float64{v}, s.scores[:], nil)
 		assert.Empty(t, found)
 		assert.Equal(t, limits.Score{}, s.scores[0])
 		if math.IsNaN(v) {
@@ -267,15 +267,15 @@ func TestSensorsAndMetricsAreApart(t *testing.T) {
 	at := start
 	for range 3000 {
 		at = at.Add(time.Minute)
-		d.Observe([]byte("x"), at, []float64{noise(rng), 100 * noise(rng)}, scores, nil)
-		d.Observe([]byte("y"), at, []float64{100 * noise(rng), noise(rng)}, scores, nil)
+		d.Observe("x", at, []float64{noise(rng), 100 * noise(rng)}, scores, nil)
+		d.Observe("y", at, []float64{100 * noise(rng), noise(rng)}, scores, nil)
 	}
 	assert.Equal(t, 2, d.Sensors())
 	at = at.Add(time.Minute)
-	found, _ := d.Observe([]byte("x"), at, []float64{2000, 2000}, scores, nil)
+	found, _ := d.Observe("x", at, []float64{2000, 2000}, scores, nil)
 	require.Len(t, found, 1)
 	assert.Equal(t, 0, found[0].Metric)
-	found, _ = d.Observe([]byte("y"), at, []float64{2000, 2000}, scores, nil)
+	found, _ = d.Observe("y", at, []float64{2000, 2000}, scores, nil)
 	require.Len(t, found, 1)
 	assert.Equal(t, 1, found[0].Metric)
 }
@@ -324,8 +324,8 @@ func TestRestartChangesNothing(t *testing.T) {
 			require.Equal(t, marshal(t, parts), marshal(t, restored))
 			parts = restored
 		}
-		x, tx := whole.Observe([]byte{byte(i % 3)}, at, values, scores, nil)
-		y, ty := parts.Observe([]byte{byte(i % 3)}, at, values, again, nil)
+		x, tx := whole.Observe(string(rune(i%3)), at, values, scores, nil)
+		y, ty := parts.Observe(string(rune(i%3)), at, values, again, nil)
 		require.Equal(t, x, y)
 		require.Equal(t, tx, ty)
 		require.Equal(t, scores, again)
@@ -339,7 +339,7 @@ func TestUnmarshalBinary(t *testing.T) {
 
 	other := limits.New(limits.Config{Metrics: []string{"co2", "temperature"}, Threshold: limits.Normal})
 	require.NoError(t, other.UnmarshalBinary(state))
-	found, _ := other.Observe([]byte("101"), s.at.Add(time.Minute), []float64{26, 26}, make([]limits.Score, 2), nil)
+	found, _ := other.Observe("101", s.at.Add(time.Minute), []float64{26, 26}, make([]limits.Score, 2), nil)
 	require.Len(t, found, 1, "a metric that moved is known, a new one is not")
 	assert.Equal(t, 1, found[0].Metric)
 
@@ -367,7 +367,7 @@ func TestLeastScale(t *testing.T) {
 			if i == 4500 {
 				v = 1
 			}
-			found, _ := d.Observe([]byte("101"), start.Add(time.Duration(i)*time.Minute), []float64{v}, scores[:], nil)
+			found, _ := d.Observe("101", start.Add(time.Duration(i)*time.Minute), []float64{v}, scores[:], nil)
 			reported += len(reports(found))
 		}
 		assert.Equal(t, want, reported, "least scale %v", least)

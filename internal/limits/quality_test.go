@@ -62,7 +62,7 @@ func judge(f *evaluate.Feed) judged {
 	var j judged
 	scores := make([]limits.Score, len(names))
 	for i, row := range f.Rows {
-		found, _ := d.Observe([]byte("room"), f.Times[i], row, scores, nil)
+		found, _ := d.Observe("room", f.Times[i], row, scores, nil)
 		if len(reports(found)) > 0 && i >= warm {
 			j.reported++
 		}
@@ -130,7 +130,7 @@ func TestHealthyBuildingsAreQuiet(t *testing.T) {
 		var all, alert, reported [days]int
 		scores := make([]limits.Score, reading.NumMetrics)
 		for s.Next(&e) {
-			found, _ := d.Observe([]byte(e.Reading.SensorID), e.Reading.Time, e.Reading.Values[:], scores, nil)
+			found, _ := d.Observe(e.Reading.SensorID, e.Reading.Time, e.Reading.Values[:], scores, nil)
 			day := int(e.Reading.Time.Sub(start) / (24 * time.Hour))
 			all[day]++
 			if len(found) > 0 {

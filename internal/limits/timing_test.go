@@ -22,9 +22,9 @@ func BenchmarkObserve(b *testing.B) {
 	for _, sensors := range []int{1, 20_000} {
 		b.Run(fmt.Sprintf("sensors=%d", sensors), func(b *testing.B) {
 			d := limits.New(limits.Config{Metrics: metrics, Threshold: limits.Normal})
-			ids := make([][]byte, sensors)
+			ids := make([]string, sensors)
 			for i := range ids {
-				ids[i] = []byte("sensor-" + strconv.Itoa(i))
+				ids[i] = "sensor-" + strconv.Itoa(i)
 			}
 			rng := rand.New(rand.NewPCG(1, 2))
 			rows := make([][]float64, 1000)
@@ -68,7 +68,7 @@ func BenchmarkRestore(b *testing.B) {
 			for minute := 0; minute < 2*24*60; minute += 20 {
 				for i := range sensors {
 					values := []float64{20 + rng.NormFloat64(), 40 + rng.NormFloat64(), 600 + 50*rng.NormFloat64(), float64(rng.IntN(5)), 3 + rng.NormFloat64()}
-					d.Observe([]byte("sensor-"+strconv.Itoa(i)), start.Add(time.Duration(minute)*time.Minute), values, scores, nil)
+					d.Observe("sensor-"+strconv.Itoa(i), start.Add(time.Duration(minute)*time.Minute), values, scores, nil)
 				}
 			}
 			data, err := d.AppendBinary(nil)
@@ -104,7 +104,7 @@ func TestMemory(t *testing.T) {
 		d := limits.New(limits.Config{Metrics: metrics, Threshold: limits.Normal})
 		for n := range test.readings {
 			for i := range sensors {
-				d.Observe([]byte("sensor-"+strconv.Itoa(i)), start.Add(time.Duration(n)*test.interval), values, scores, nil)
+				d.Observe("sensor-"+strconv.Itoa(i), start.Add(time.Duration(n)*test.interval), values, scores, nil)
 			}
 		}
 		runtime.GC()

@@ -36,14 +36,15 @@ func New[T any](after time.Duration, most int) *Map[T] {
 func (m *Map[T]) Len() int { return len(m.entries) }
 
 // Get returns what is kept for a name that was heard of at a time in
-// microseconds, and makes it if the name is new.
-func (m *Map[T]) Get(name []byte, at int64, fresh func() T) *T {
+// microseconds, and makes it if the name is new. It keeps the name: maps that are asked
+// by the same string share its bytes.
+func (m *Map[T]) Get(name string, at int64, fresh func() T) *T {
 	m.now = max(m.now, at)
-	e := m.entries[string(name)]
+	e := m.entries[name]
 	if e == nil {
 		m.forget()
 		e = &entry[T]{last: at, value: fresh()}
-		m.entries[string(name)] = e
+		m.entries[name] = e
 	}
 	e.last = max(e.last, at)
 	return &e.value

@@ -15,7 +15,7 @@ import (
 const hour = int64(time.Hour / time.Microsecond)
 
 func count(m *recent.Map[int], name string, at int64) int {
-	v := m.Get([]byte(name), at, func() int { return 0 })
+	v := m.Get(name, at, func() int { return 0 })
 	*v++
 	return *v
 }

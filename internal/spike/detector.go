@@ -140,7 +140,7 @@ func (d *Detector) Sensors() int { return d.sensors.Len() }
 // adds them. It appends what it finds to found, in the order of the metrics, and
 // writes the score of each value to scores, which has room for all. A value that is
 // not finite is absent.
-func (d *Detector) Observe(id []byte, at time.Time, values, scores []float64, found []Finding) ([]Finding, Tally) {
+func (d *Detector) Observe(id string, at time.Time, values, scores []float64, found []Finding) ([]Finding, Tally) {
 	var tally Tally
 	micros := at.UnixMicro()
 	known := *d.sensors.Get(id, micros, d.fresh)

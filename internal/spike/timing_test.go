@@ -21,9 +21,9 @@ func full(sensors, window int) func() int {
 		{Name: "occupancy", Delta: 100},
 		{Name: "energy_consumption", Delta: 50},
 	}})
-	ids := make([][]byte, sensors)
+	ids := make([]string, sensors)
 	for i := range ids {
-		ids[i] = fmt.Append(nil, "bldg-a-f1-office-", i)
+		ids[i] = fmt.Sprint("bldg-a-f1-office-", i)
 	}
 	i, found, values := 0, []spike.Finding(nil), make([]float64, 5)
 	next := func() int {
@@ -71,7 +71,7 @@ func TestMemory(t *testing.T) {
 	values, scores := make([]float64, 4), make([]float64, 4)
 	for minute := range 10 {
 		for i := range sensors {
-			d.Observe(fmt.Appendf(nil, "sensor-%d", i), time.Unix(int64(60*minute), 0), values, scores, nil)
+			d.Observe(fmt.Sprintf("sensor-%d", i), time.Unix(int64(60*minute), 0), values, scores, nil)
 		}
 	}
 	runtime.GC()

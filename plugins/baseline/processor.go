@@ -143,7 +143,6 @@ type state struct {
 	*rules
 	floors *baseline.Floors
 	people *baseline.Presence
-	id     []byte
 }
 
 func newState(r *rules) *state {
@@ -152,14 +151,13 @@ func newState(r *rules) *state {
 
 // Judge reports drift, and then use.
 func (s *state) Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.Anomaly {
-	s.id = append(s.id[:0], r.SensorID...)
 	if v, ok := r.Value(s.drift); ok {
-		if d, drifts := s.floors.Observe(s.id, r.Time, v); drifts {
+		if d, drifts := s.floors.Observe(r.SensorID, r.Time, v); drifts {
 			found = append(found, s.drifting(r, &d))
 		}
 	}
 	if v, ok := r.Value(s.presence); ok {
-		if u, odd := s.people.Observe(s.id, r.RoomType, r.Time, v); odd {
+		if u, odd := s.people.Observe(r.SensorID, r.RoomType, r.Time, v); odd {
 			found = append(found, s.used(r, v, u))
 		}
 	}

@@ -34,7 +34,7 @@ func TestNamesTheMetricsAtFault(t *testing.T) {
 		scores := make([]limits.Score, len(f.Metrics))
 		var past, stuck, forest channel
 		for i, row := range f.Rows {
-			l.Observe([]byte("room"), f.Times[i], row, scores, nil)
+			l.Observe("room", f.Times[i], row, scores, nil)
 			past.add(top(scores, func(s limits.Score) float64 { return s.Past }))
 			stuck.add(top(scores, func(s limits.Score) float64 { return s.Stuck }))
 			v := m.Observe("room", nil, f.Times[i], row)

@@ -174,7 +174,6 @@ func parse(conf *service.ParsedConfig) (c spike.Config, err error) {
 type state struct {
 	*spike.Detector
 	*judge
-	id     []byte
 	values []float64
 	scores []float64
 	found  []spike.Finding
@@ -203,9 +202,8 @@ func (s *state) Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.A
 		}
 		s.values[m] = v
 	}
-	s.id = append(s.id[:0], r.SensorID...)
 	var tally spike.Tally
-	s.found, tally = s.Observe(s.id, r.Time, s.values, s.scores, s.found[:0])
+	s.found, tally = s.Observe(r.SensorID, r.Time, s.values, s.scores, s.found[:0])
 	s.seen.Add(tally)
 	for i := range s.found {
 		found = append(found, s.anomaly(r, &s.found[i]))

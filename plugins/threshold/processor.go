@@ -210,7 +210,6 @@ type state struct {
 	learner *limits.Detector
 	bands   *recent.Map[bands]
 
-	id     []byte
 	values []float64
 	scores []limits.Score
 	found  []limits.Finding
@@ -243,12 +242,11 @@ func (s *state) fresh() bands {
 // Judge reports each metric at most once: for its fixed limit if it is past that,
 // or else for what is farthest from usual.
 func (s *state) Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.Anomaly {
-	s.id = append(s.id[:0], r.SensorID...)
 	s.observe(r)
 	var known *bands
 	late := false
 	if len(s.limited) > 0 {
-		known = s.bands.Get(s.id, r.Time.UnixMicro(), s.fresh)
+		known = s.bands.Get(r.SensorID, r.Time.UnixMicro(), s.fresh)
 		late = r.Time.UnixMicro() <= known.last
 		known.last = max(known.last, r.Time.UnixMicro())
 	}
@@ -288,7 +286,7 @@ func (s *state) observe(r *reading.Reading) {
 		s.values[m] = value(r, metric)
 	}
 	var tally limits.Tally
-	s.found, tally = s.learner.Observe(s.id, r.Time, s.values, s.scores, s.found[:0])
+	s.found, tally = s.learner.Observe(r.SensorID, r.Time, s.values, s.scores, s.found[:0])
 	s.score = 0
 	for _, score := range s.scores {
 		s.score = max(s.score, score.Past, score.Stuck)
