@@ -150,7 +150,7 @@ func (d *Detector) Observe(id string, at time.Time, values, scores []float64, fo
 			continue
 		}
 		if known[m] == nil {
-			known[m] = newSeries(d.cfg.Window)
+			known[m] = &series{}
 		}
 		f, ok := d.observe(known[m], m, micros, v, &tally)
 		scores[m] = f.Score()
@@ -174,19 +174,21 @@ func (d *Detector) observe(s *series, metric int, at int64, v float64, tally *Ta
 		s.empty()
 	}
 	s.last = at
-	if !s.full() {
+	if !d.full(s) {
 		tally.Learning++
-		s.push(at, v)
+		s.push(at, v, d.cfg.Window)
 		return Finding{}, false
 	}
 	f := d.judge(s, metric, v)
 	f.Within = time.Duration(at-before) * time.Microsecond
 	if f.Distance() < f.Limit {
-		s.calm(at, v)
+		s.calm(at, v, d.cfg.Window)
 		return f, false
 	}
 	return f, s.alarm(at, f)
 }
+
+func (d *Detector) full(s *series) bool { return len(s.window) == d.cfg.Window }
 
 // judge compares a value with a full window.
 func (d *Detector) judge(s *series, metric int, v float64) Finding {
@@ -211,7 +213,7 @@ func (d *Detector) late(s *series, metric int, at int64, v float64) (Finding, bo
 	if e := s.events; e != nil && e.reported != nil && at == e.reported.at && v == e.reported.Value {
 		return e.reported.Finding, true
 	}
-	if oldest, _ := s.ends(); !s.full() || at < s.window[oldest].at || s.open() && at >= s.events.held[0].at {
+	if oldest, _ := s.ends(); !d.full(s) || at < s.window[oldest].at || s.open() && at >= s.events.held[0].at {
 		return Finding{}, false
 	}
 	f := d.judge(s, metric, v)

@@ -9,7 +9,7 @@ import (
 // series is the window of one metric of one sensor. A million sensors have several
 // of them, so it holds no more than a quiet one needs.
 type series struct {
-	window   []sample // in ascending order of the values; its capacity is that of the window
+	window   []sample // in ascending order of the values; it grows to the size of the window
 	last     int64    // time of the newest value, in the window or in the event
 	shortest int64    // no interval of the window is shorter
 	events   *events  // nil until there is one, and most series never have any
@@ -38,10 +38,6 @@ type report struct {
 	Finding
 }
 
-func newSeries(window int) *series { return &series{window: make([]sample, 0, window)} }
-
-func (s *series) full() bool { return len(s.window) == cap(s.window) }
-
 func (s *series) open() bool { return s.events != nil && len(s.events.held) > 0 }
 
 // eventful tells whether there is more to know than the window and what was reported.
@@ -68,8 +64,8 @@ func (s *series) returned() {
 	}
 }
 
-// push adds a value to the window, which loses its oldest when it is full.
-func (s *series) push(at int64, v float64) {
+// push adds a value to the window, which loses its oldest when it has that size.
+func (s *series) push(at int64, v float64, size int) {
 	oldest, newest := s.ends()
 	if n := len(s.window); n > 0 {
 		interval := at - s.window[newest].at
@@ -78,9 +74,11 @@ func (s *series) push(at int64, v float64) {
 		}
 	}
 	to, free := s.rank(v), oldest
-	if !s.full() {
-		free = len(s.window)
-		s.window = s.window[:free+1]
+	if n := len(s.window); n < size {
+		if n == cap(s.window) {
+			s.window = s.grown(size)
+		}
+		free, s.window = n, s.window[:n+1]
 	}
 	if to > free {
 		to--
@@ -89,6 +87,17 @@ func (s *series) push(at int64, v float64) {
 		copy(s.window[to+1:free+1], s.window[to:free])
 	}
 	s.window[to] = sample{at, v}
+}
+
+// few is how many values a window has room for at first: many sensors never say more.
+const few = 2
+
+// grown is the window with room for more values: a few, and then all.
+func (s *series) grown(size int) []sample {
+	if len(s.window) == 0 {
+		size = min(few, size)
+	}
+	return append(make([]sample, 0, size), s.window...)
 }
 
 // ends finds the oldest and the newest value of the window.
@@ -110,12 +119,12 @@ func (s *series) rank(v float64) int {
 }
 
 // calm takes a value that is no spike.
-func (s *series) calm(at int64, v float64) {
+func (s *series) calm(at int64, v float64, size int) {
 	s.close()
 	if s.back(v) {
 		s.returned()
 	}
-	s.push(at, v)
+	s.push(at, v, size)
 }
 
 // back tells whether a value is at the level before the last event.
@@ -123,7 +132,7 @@ func (s *series) back(v float64) bool {
 	return s.events != nil && math.Abs(v-s.events.former) < s.events.formerLimit
 }
 
-// alarm takes a value that is a spike and tells whether to report it.
+// alarm takes a value that is a spike of a full window, and tells whether to report it.
 func (s *series) alarm(at int64, f Finding) bool {
 	if s.events == nil {
 		s.events = &events{}
@@ -138,7 +147,8 @@ func (s *series) alarm(at int64, f Finding) bool {
 		e.reported = &report{at, f}
 	}
 	e.held = append(e.held, sample{at, f.Value})
-	if len(e.held) < cap(s.window) {
+	size := len(s.window)
+	if len(e.held) < size {
 		return worth
 	}
 	e.former, e.formerLimit = f.Median, f.Limit
@@ -147,7 +157,7 @@ func (s *series) alarm(at int64, f Finding) bool {
 	}
 	s.window = s.window[:0]
 	for _, h := range e.held {
-		s.push(h.at, h.value)
+		s.push(h.at, h.value, size)
 	}
 	s.close()
 	return worth

@@ -108,7 +108,7 @@ func (d *Detector) UnmarshalBinary(data []byte) error {
 		known := d.fresh()
 		for _, m := range metrics {
 			s := d.series(r, int(window), m)
-			if m >= 0 && s.window != nil {
+			if m >= 0 && (len(s.window) > 0 || s.last != 0) {
 				known[m] = s
 			}
 		}
@@ -120,14 +120,11 @@ func (d *Detector) UnmarshalBinary(data []byte) error {
 func (d *Detector) series(r *codec.Reader, window, metric int) *series {
 	s := &series{last: r.Int()}
 	n := r.Len(minValue)
-	if n > 0 || s.last != 0 {
-		s.window = make([]sample, 0, d.cfg.Window)
-	}
 	full := n == window
 	at := s.last
 	for range n {
 		at = later(r, at, len(s.window) == 0)
-		s.push(at, finite(r))
+		s.push(at, finite(r), d.cfg.Window)
 	}
 	var e events
 	if r.Bool() {
