@@ -72,6 +72,11 @@ type floors struct {
 	hours  int32
 	lowest float64
 
+	history *history // nil until a day is over
+}
+
+// history is what is known of days that are over.
+type history struct {
 	newest [agreeing]float32 // the oldest first
 	past   [remembered]float32
 	days   int32 // of newest and past together
@@ -112,11 +117,12 @@ func (d *Floors) Observe(id string, at time.Time, v float64) (Drift, bool) {
 	f.last = micros
 	f.sum += v
 	f.n++
-	if f.since == 0 {
+	h := f.history
+	if h == nil || h.since == 0 {
 		return Drift{}, false
 	}
-	found := f.drift(&d.cfg)
-	f.told = true
+	found := h.drift(&d.cfg)
+	h.told = true
 	return found, true
 }
 
@@ -126,53 +132,58 @@ func (f *floors) endHour() {
 	f.hours++
 }
 
-// endDay takes the floor of a day, and looks for drift.
 func (f *floors) endDay(cfg *DriftConfig) {
-	floor, whole := float32(f.lowest), f.hours >= hoursOfDay
+	if f.hours >= hoursOfDay {
+		if f.history == nil {
+			f.history = &history{}
+		}
+		f.history.add(float32(f.lowest), cfg)
+	}
 	f.hours, f.lowest = 0, math.Inf(1)
-	if !whole {
-		return
-	}
-	oldest := f.newest[0]
-	copy(f.newest[:], f.newest[1:])
-	f.newest[agreeing-1] = floor
+}
+
+// add takes the floor of a day, and looks for drift.
+func (h *history) add(floor float32, cfg *DriftConfig) {
+	oldest := h.newest[0]
+	copy(h.newest[:], h.newest[1:])
+	h.newest[agreeing-1] = floor
 	switch {
-	case f.days < agreeing:
-		f.days++
-	case f.since == 0: // what drifts is not learned
-		copy(f.past[:], f.past[1:])
-		f.past[remembered-1] = oldest
-		f.days = min(f.days+1, agreeing+remembered)
+	case h.days < agreeing:
+		h.days++
+	case h.since == 0: // what drifts is not learned
+		copy(h.past[:], h.past[1:])
+		h.past[remembered-1] = oldest
+		h.days = min(h.days+1, agreeing+remembered)
 	}
-	if f.days < agreeing {
+	if h.days < agreeing {
 		return
 	}
-	if f.since == 0 {
-		f.usual, f.known = f.median()
+	if h.since == 0 {
+		h.usual, h.known = h.median()
 	}
 	tolerance := cfg.Tolerance
-	if f.since > 0 {
+	if h.since > 0 {
 		tolerance *= easing
 	}
-	off := f.off(cfg) > tolerance
+	off := h.off(cfg) > tolerance
 	switch {
 	case !off:
-		f.since, f.told = 0, false
-	case f.since >= remembered && f.beyond() > 0:
+		h.since, h.told = 0, false
+	case h.since >= remembered && h.beyond() > 0:
 		// It has stayed where it is: perhaps the room has changed.
-		f.since, f.told, f.days = 0, false, agreeing
+		h.since, h.told, h.days = 0, false, agreeing
 	default:
-		f.since++
+		h.since++
 	}
 }
 
 // median is that of the past, or NaN.
-func (f *floors) median() (float32, int32) {
-	n := f.days - agreeing
+func (h *history) median() (float32, int32) {
+	n := h.days - agreeing
 	if n < enough {
 		return float32(math.NaN()), 0
 	}
-	past := f.past
+	past := h.past
 	list := past[remembered-n:]
 	slices.Sort(list)
 	return list[n/2], n
@@ -180,9 +191,9 @@ func (f *floors) median() (float32, int32) {
 
 // beyond is how far the newest floors are all above the usual one, or below it, and
 // 0 if they are not or none is known.
-func (f *floors) beyond() float64 {
-	up := float64(slices.Min(f.newest[:]) - f.usual)
-	down := float64(f.usual - slices.Max(f.newest[:]))
+func (h *history) beyond() float64 {
+	up := float64(slices.Min(h.newest[:]) - h.usual)
+	down := float64(h.usual - slices.Max(h.newest[:]))
 	if off := max(up, down); off > 0 {
 		return off
 	}
@@ -190,16 +201,16 @@ func (f *floors) beyond() float64 {
 }
 
 // off is how far the floors are from where they should be.
-func (f *floors) off(cfg *DriftConfig) float64 {
-	return max(f.beyond(), cfg.Outdoor-float64(slices.Max(f.newest[:])))
+func (h *history) off(cfg *DriftConfig) float64 {
+	return max(h.beyond(), cfg.Outdoor-float64(slices.Max(h.newest[:])))
 }
 
-func (f *floors) drift(cfg *DriftConfig) Drift {
+func (h *history) drift(cfg *DriftConfig) Drift {
 	return Drift{
-		Low: float64(slices.Min(f.newest[:])), High: float64(slices.Max(f.newest[:])),
-		Usual: float64(f.usual), Days: int(f.known),
-		Strength:  anomaly.StrengthBeyond(max(f.off(cfg)-cfg.Tolerance, 0), cfg.Tolerance),
-		Continues: f.told,
+		Low: float64(slices.Min(h.newest[:])), High: float64(slices.Max(h.newest[:])),
+		Usual: float64(h.usual), Days: int(h.known),
+		Strength:  anomaly.StrengthBeyond(max(h.off(cfg)-cfg.Tolerance, 0), cfg.Tolerance),
+		Continues: h.told,
 	}
 }
 

@@ -57,10 +57,13 @@ type room struct {
 	hour       int64 // of the newest reading, since 1970 in local time
 	since      int64 // when the use began; 0 while nobody is there
 	there      int64 // when somebody was there last
-	seen, used [weekSlots]uint8
-	open       bool // the use was reported
-	inUse, odd bool // in this hour: somebody was there, and that was reported
+	week       *week // nil in the first hour
+	open       bool  // the use was reported
+	inUse, odd bool  // in this hour: somebody was there, and that was reported
 }
+
+// week is in how many hours a room was seen, and in use, in tenths.
+type week struct{ seen, used [weekSlots]uint8 }
 
 // kind is the week of all rooms of a kind.
 type kind struct{ seen, used [weekSlots]float64 }
@@ -127,10 +130,13 @@ func slotOf(hours int64) int {
 
 // learn takes the hour that is over.
 func (r *room) learn(k *kind) {
-	slot := slotOf(r.hour)
-	if r.seen[slot] >= fadeAt {
-		r.seen[slot] /= 2
-		r.used[slot] /= 2
+	if r.week == nil {
+		r.week = &week{}
+	}
+	w, slot := r.week, slotOf(r.hour)
+	if w.seen[slot] >= fadeAt {
+		w.seen[slot] /= 2
+		w.used[slot] /= 2
 	}
 	worth := uint8(0)
 	switch {
@@ -139,8 +145,8 @@ func (r *room) learn(k *kind) {
 	case r.inUse:
 		worth = tenths
 	}
-	r.seen[slot]++
-	r.used[slot] = uint8(min(int(r.used[slot])+int(worth), math.MaxUint8))
+	w.seen[slot]++
+	w.used[slot] = uint8(min(int(w.used[slot])+int(worth), math.MaxUint8))
 	k.seen[slot]++
 	k.used[slot] += float64(worth) / tenths
 	r.inUse, r.odd = false, false
@@ -149,19 +155,22 @@ func (r *room) learn(k *kind) {
 // empty tells whether hardly ever anybody is there at this hour. While too little is
 // known of weekends, what is known of work days holds, and the reverse.
 func (r *room) empty(k *kind, alone bool) (Use, bool) {
+	if r.week == nil {
+		return Use{}, false
+	}
 	slot := slotOf(r.hour)
-	use, empty, known := r.emptyAt(slot, k, alone)
+	use, empty, known := r.week.emptyAt(slot, k, alone)
 	if !known {
-		use, empty, _ = r.emptyAt((slot+daySlots)%weekSlots, k, alone)
+		use, empty, _ = r.week.emptyAt((slot+daySlots)%weekSlots, k, alone)
 	}
 	return use, empty
 }
 
-func (r *room) emptyAt(slot int, k *kind, alone bool) (use Use, empty, known bool) {
+func (w *week) emptyAt(slot int, k *kind, alone bool) (use Use, empty, known bool) {
 	first := slot - slot%daySlots
 	var seen, used, allSeen, allUsed float64
 	for _, h := range [...]int{(slot + daySlots - 1) % daySlots, slot % daySlots, (slot + 1) % daySlots} {
-		seen, used = seen+float64(r.seen[first+h]), used+float64(r.used[first+h])/tenths
+		seen, used = seen+float64(w.seen[first+h]), used+float64(w.used[first+h])/tenths
 		allSeen, allUsed = allSeen+k.seen[first+h], allUsed+k.used[first+h]
 	}
 	if alone {
@@ -173,5 +182,5 @@ func (r *room) emptyAt(slot int, k *kind, alone bool) (use Use, empty, known boo
 	if used > max(roomUsed*seen, once) || allUsed > kindUsed*allSeen {
 		return Use{}, false, true
 	}
-	return Use{Hours: int(r.seen[slot]), Weekend: first > 0, Strength: anomaly.StrengthBeyond(allSeen, evidence)}, true, true
+	return Use{Hours: int(w.seen[slot]), Weekend: first > 0, Strength: anomaly.StrengthBeyond(allSeen, evidence)}, true, true
 }

@@ -27,16 +27,20 @@ var (
 // AppendBinary appends all that is known. Equal floors give equal bytes.
 func (d *Floors) AppendBinary(b []byte) ([]byte, error) {
 	return d.sensors.Append(codec.AppendHeader(b, floorsKind, version), func(b []byte, f *floors) []byte {
-		for _, v := range [...]int64{f.last, int64(f.n), int64(f.hours), int64(f.days), int64(f.since), int64(f.known)} {
+		h := f.history
+		if h == nil {
+			h = &history{}
+		}
+		for _, v := range [...]int64{f.last, int64(f.n), int64(f.hours), int64(h.days), int64(h.since), int64(h.known)} {
 			b = codec.AppendInt(b, v)
 		}
-		b = codec.AppendBool(b, f.told)
+		b = codec.AppendBool(b, h.told)
 		b = codec.AppendFloat(codec.AppendFloat(b, f.sum), f.lowest)
-		b = codec.AppendFloat(b, float64(f.usual))
-		for _, v := range f.newest {
+		b = codec.AppendFloat(b, float64(h.usual))
+		for _, v := range h.newest {
 			b = codec.AppendFloat(b, float64(v))
 		}
-		for _, v := range f.past[remembered-max(int(f.days)-agreeing, 0):] {
+		for _, v := range h.past[remembered-max(int(h.days)-agreeing, 0):] {
 			b = codec.AppendFloat(b, float64(v))
 		}
 		return b
@@ -48,25 +52,29 @@ func (d *Floors) AppendBinary(b []byte) ([]byte, error) {
 func (d *Floors) UnmarshalBinary(data []byte) error {
 	r := codec.NewReader(data, floorsKind, version)
 	d.sensors.Read(r, 6, func(r *codec.Reader) (f floors) {
+		var h history
 		f.last = r.Int()
-		for _, to := range [...]*int32{&f.n, &f.hours, &f.days, &f.since, &f.known} {
+		for _, to := range [...]*int32{&f.n, &f.hours, &h.days, &h.since, &h.known} {
 			v := r.Int()
 			if v < 0 || v > math.MaxInt32 {
 				r.Fail("a count of %d cannot be", v)
 			}
 			*to = int32(v)
 		}
-		if f.days > agreeing+remembered {
-			r.Fail("%d days cannot be", f.days)
+		if h.days > agreeing+remembered {
+			r.Fail("%d days cannot be", h.days)
 			return f
 		}
-		f.told = r.Bool()
-		f.sum, f.lowest, f.usual = r.Float(), r.Float(), float32(r.Float())
-		for i := range f.newest {
-			f.newest[i] = float32(r.Float())
+		h.told = r.Bool()
+		f.sum, f.lowest, h.usual = r.Float(), r.Float(), float32(r.Float())
+		for i := range h.newest {
+			h.newest[i] = float32(r.Float())
 		}
-		for i := range max(int(f.days)-agreeing, 0) {
-			f.past[remembered-max(int(f.days)-agreeing, 0)+i] = float32(r.Float())
+		for i := range max(int(h.days)-agreeing, 0) {
+			h.past[remembered-max(int(h.days)-agreeing, 0)+i] = float32(r.Float())
+		}
+		if h.days > 0 {
+			f.history = &h
 		}
 		return f
 	})
@@ -91,8 +99,12 @@ func (p *Presence) AppendBinary(b []byte) ([]byte, error) {
 		for _, v := range [...]bool{r.open, r.inUse, r.odd} {
 			b = codec.AppendBool(b, v)
 		}
-		for i := range r.seen {
-			b = codec.AppendUint(codec.AppendUint(b, uint64(r.seen[i])), uint64(r.used[i]))
+		w := r.week
+		if w == nil {
+			w = &week{}
+		}
+		for i := range w.seen {
+			b = codec.AppendUint(codec.AppendUint(b, uint64(w.seen[i])), uint64(w.used[i]))
 		}
 		return b
 	}), nil
@@ -113,8 +125,12 @@ func (p *Presence) UnmarshalBinary(data []byte) error {
 	p.rooms.Read(r, 4+weekSlots, func(r *codec.Reader) (known room) {
 		known.last, known.hour, known.since, known.there = r.Int(), r.Int(), r.Int(), r.Int()
 		known.open, known.inUse, known.odd = r.Bool(), r.Bool(), r.Bool()
-		for i := range known.seen {
-			known.seen[i], known.used[i] = uint8(r.Uint()), uint8(r.Uint())
+		var w week
+		for i := range w.seen {
+			w.seen[i], w.used[i] = uint8(r.Uint()), uint8(r.Uint())
+		}
+		if w != (week{}) {
+			known.week = &w
 		}
 		return known
 	})

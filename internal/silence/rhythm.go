@@ -1,6 +1,9 @@
 package silence
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 const (
 	second = int64(1e6) // all times are in microseconds
@@ -18,12 +21,18 @@ const (
 )
 
 // rhythm is how long the gaps between readings of a sensor are, weighted by their
-// length: what share of the time lies in gaps of each length.
+// length: what share of the time lies in gaps of each length. Most sensors know a few
+// lengths only.
 type rhythm struct {
-	seen  int32            // gaps, up to enough
-	total float32          // seconds
-	time  [buckets]float32 // seconds in gaps of each bucket
-	count [buckets]float32 // gaps in each bucket
+	gaps  []gaps  // the shortest first
+	total float32 // seconds
+	seen  uint8   // gaps, up to enough
+}
+
+// gaps are those of one bucket.
+type gaps struct {
+	time, count float32 // seconds in them, and how many they are; positive
+	bucket      uint8
 }
 
 // add learns a gap. So that one outage does not become usual, a very long gap
@@ -32,7 +41,7 @@ func (h *rhythm) add(gap int64, unusual bool) {
 	if gap <= 0 {
 		return
 	}
-	b := min(bits.Len64(uint64(gap/second)), buckets-1)
+	b := uint8(min(bits.Len64(uint64(gap/second)), buckets-1))
 	if 0 < h.seen && h.seen < enough {
 		unusual = b > h.longest()+3 // more than eight times as long
 	}
@@ -42,26 +51,40 @@ func (h *rhythm) add(gap int64, unusual bool) {
 	if unusual {
 		weight = min(weight, h.total/8)
 	}
-	h.time[b] += weight
-	h.count[b] += weight / length
+	if weight == 0 {
+		return
+	}
+	g := h.bucket(b)
+	g.time += weight
+	g.count += weight / length
 	h.total += weight
 	if h.total >= memory {
 		h.total /= 2
-		for i := range h.time {
-			h.time[i] /= 2
-			h.count[i] /= 2
+		for i := range h.gaps {
+			h.gaps[i].time /= 2
+			h.gaps[i].count /= 2
 		}
 	}
 }
 
-// longest is the bucket of the longest gap.
-func (h *rhythm) longest() int {
-	for b := buckets - 1; b > 0; b-- {
-		if h.time[b] > 0 {
-			return b
-		}
+// bucket finds the gaps of a bucket, or makes them.
+func (h *rhythm) bucket(b uint8) *gaps {
+	i := 0
+	for i < len(h.gaps) && h.gaps[i].bucket < b {
+		i++
 	}
-	return 0
+	if i == len(h.gaps) || h.gaps[i].bucket > b {
+		h.gaps = slices.Insert(h.gaps, i, gaps{bucket: b})
+	}
+	return &h.gaps[i]
+}
+
+// longest is the bucket of the longest gap.
+func (h *rhythm) longest() uint8 {
+	if len(h.gaps) == 0 {
+		return 0
+	}
+	return h.gaps[len(h.gaps)-1].bucket
 }
 
 // usual is the gap within which most of the time lies, or 0 if too little is
@@ -71,12 +94,9 @@ func (h *rhythm) usual() (gap int64, steady bool) {
 		return 0, false
 	}
 	var sum, short float32 // seconds
-	for b, t := range h.time {
-		if t == 0 {
-			continue
-		}
-		sum += t
-		mean := t / h.count[b]
+	for _, g := range h.gaps {
+		sum += g.time
+		mean := g.time / g.count
 		if short == 0 && sum >= seldom*h.total {
 			short = mean
 		}

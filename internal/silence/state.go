@@ -43,7 +43,8 @@ func (d *Detector) AppendBinary(b []byte) ([]byte, error) {
 	}
 	b = codec.AppendString(b, leader)
 
-	ids := slices.Sorted(maps.Keys(d.sensors))
+	ids := slices.AppendSeq(make([]string, 0, len(d.sensors)), maps.Keys(d.sensors))
+	slices.Sort(ids)
 	outages := map[*outage]uint64{}
 	var back []int
 	for _, id := range ids {
@@ -159,36 +160,30 @@ func (s *sensor) read(r *codec.Reader) (labels []string) {
 
 func (h *rhythm) append(b []byte) []byte {
 	b = codec.AppendUint(b, uint64(h.seen))
-	filled := 0
-	for _, t := range h.time {
-		if t > 0 {
-			filled++
-		}
-	}
 	b = codec.AppendFloat(b, float64(h.total))
-	b = codec.AppendUint(b, uint64(filled))
-	for i, t := range h.time {
-		if t > 0 {
-			b = codec.AppendUint(b, uint64(i))
-			b = codec.AppendFloat(codec.AppendFloat(b, float64(t)), float64(h.count[i]))
-		}
+	b = codec.AppendUint(b, uint64(len(h.gaps)))
+	for _, g := range h.gaps {
+		b = codec.AppendUint(b, uint64(g.bucket))
+		b = codec.AppendFloat(codec.AppendFloat(b, float64(g.time)), float64(g.count))
 	}
 	return b
 }
 
 func (h *rhythm) read(r *codec.Reader) {
-	h.seen = int32(min(r.Uint(), enough))
+	h.seen = uint8(min(r.Uint(), enough))
 	h.total = amount(r)
-	for left := r.Len(17); left > 0 && r.OK(); left-- {
-		i := r.Uint()
-		if i >= buckets {
-			r.Fail("bucket %d cannot be", i)
+	h.gaps = make([]gaps, r.Len(17))
+	for i, least := 0, uint64(0); i < len(h.gaps) && r.OK(); i++ {
+		b := r.Uint()
+		if b < least || b >= buckets {
+			r.Fail("bucket %d after those below %d cannot be", b, least)
 			return
 		}
-		h.time[i], h.count[i] = amount(r), amount(r)
-		if h.count[i] == 0 {
+		g := gaps{amount(r), amount(r), uint8(b)}
+		if g.time == 0 || g.count == 0 {
 			r.Fail("a bucket without gaps cannot be")
 		}
+		h.gaps[i], least = g, b+1
 	}
 }
 
