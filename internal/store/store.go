@@ -60,7 +60,7 @@ func (r Retention) Validate() error {
 type Store struct {
 	pool       *pgxpool.Pool
 	partitions *partitions
-	places     places
+	places     *places
 	retention  Retention
 	quiet      time.Duration
 	now        func() time.Time
@@ -73,7 +73,7 @@ func Open(ctx context.Context, dsn string, retention Retention, now func() time.
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{pool: pool, partitions: newPartitions(pool), retention: retention, quiet: DefaultQuiet, now: now}
+	s := &Store{pool: pool, partitions: newPartitions(pool), places: newPlaces(), retention: retention, quiet: DefaultQuiet, now: now}
 	if err := s.Prepare(ctx); err != nil {
 		pool.Close()
 		return nil, err
