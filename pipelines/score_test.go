@@ -51,7 +51,7 @@ func TestScoresByYAMLAreThoseOfTheEngine(t *testing.T) {
 		var scores [1]limits.Score
 		alarms := 0
 		for i, v := range s.Values {
-			d.Observe([]byte("stream"), s.Times[i], []float64{v}, scores[:], nil)
+			d.Observe("stream", s.Times[i], []float64{v}, scores[:], nil)
 			got, err := strconv.ParseFloat(rows[i][2], 64)
 			require.NoError(t, err)
 			require.InDelta(t, max(scores[0].Past, scores[0].Stuck), got, 1e-12, "%s row %d", s.Name, i)

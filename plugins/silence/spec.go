@@ -49,7 +49,7 @@ No message is dropped or changed. A batch that comes again yields the same findi
 
 == Memory
 
-0.6 KB for each sensor in each lane (a Kafka partition): 600 MB for a million. A state is about half as large. A sensor is forgotten after thirty days of silence; of a million sensors in a lane, the half that was silent longest is.`).
+0.4 KB for each sensor in each lane (a Kafka partition): 400 MB for a million. A state is about half as large. A sensor is forgotten after thirty days of silence; of a million sensors in a lane, the half that was silent longest is.`).
 		Fields(
 			service.NewStringListField(fieldGroupBy).Default([]any{"building", "floor"}).
 				Description("The text members of readings that together name a group of sensors that may stop together, such as those of one gateway. Readings without any of them belong to no group. With an empty list there are no groups.").
