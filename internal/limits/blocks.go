@@ -1,5 +1,7 @@
 package limits
 
+import "slices"
+
 const (
 	// mostBlocks are remembered by their extremes.
 	mostBlocks = 8
@@ -10,8 +12,14 @@ const (
 	blockTime   = 23 * hour
 )
 
-// own is how many views have extremes of their own.
-const own = 4
+// The views that have extremes of their own, as places in a block.
+const (
+	ofLevel = iota
+	ofDaily
+	ofAverage
+	ofRest
+	own
+)
 
 // block is what each of them has seen in some days or values.
 type block [own]bounds
@@ -75,6 +83,30 @@ func (b *blocks) sum() {
 			}
 		}
 	}
+}
+
+// differ is how much the extremes of days differ on the side of a value: how far the
+// limit of a view lies past what fewer than half of the past blocks exceed.
+func (b *blocks) differ(view int, e *extremes, v float32) float64 {
+	var reached [mostBlocks]float32
+	n := 0
+	for i := range b.list {
+		if past := &b.list[i][view]; i != int(b.current) && *past != none {
+			if reached[n] = past.top[0]; v < e.low {
+				reached[n] = -past.bottom[0]
+			}
+			n++
+		}
+	}
+	if n == 0 {
+		return 0
+	}
+	limit := e.high
+	if v < e.low {
+		limit = -e.low
+	}
+	slices.Sort(reached[:n])
+	return float64(limit) - float64(reached[min((n+1)/2, n-1)])
 }
 
 func (b *blocks) limit(views [own]*extremes) {

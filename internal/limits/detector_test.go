@@ -380,3 +380,27 @@ func TestLeastScale(t *testing.T) {
 		assert.Error(t, c.Validate())
 	}
 }
+
+// Where one day is unlike another, the next may go as far again.
+func TestDaysThatDiffer(t *testing.T) {
+	f := func(peak func(day int) float64) *sensor {
+		t.Helper()
+		s, rng := newSensor(), rand.New(rand.NewPCG(5, 6))
+		for i := range 9 * 1440 {
+			v := noise(rng)
+			if m := i % 1440; m >= 720 && m < 740 {
+				v += peak(i / 1440)
+			}
+			s.see(v)
+		}
+		return s
+	}
+
+	alike := f(func(int) float64 { return 20 })
+	assert.Len(t, alike.see(45), 1, "five past what every day has")
+	differ := func() *sensor {
+		return f(func(day int) float64 { return [...]float64{20, 4, 3, 20, 5, 3, 4, 20, 5}[day] })
+	}
+	assert.Empty(t, differ().see(45), "five past what days reach that lie up to 15 apart")
+	assert.Len(t, differ().see(60), 1)
+}

@@ -28,7 +28,9 @@
 //
 // The score of a value is how far it lies past the limits, in scales; a scale is
 // twice the slow mean of the absolute deviation of the view, and for Daily at least a
-// share of the distance between its limits, as noon is less regular than night. The score of the
+// share of the distance between its limits, as noon is less regular than night. It is also
+// at least the distance from what most past blocks reach to the limit: where one day is
+// unlike another, the next may go as far again. The score of the
 // metric is the largest of its views; averages and steps count for somewhat less,
 // and all for less while the sensor is young. A value within all limits has a small
 // score for how far the mean of the last 24 is from the long mean, which is never

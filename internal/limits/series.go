@@ -108,7 +108,7 @@ func (s *series) init() {
 	s.blocks.past = empty
 }
 
-// views are those that keep extremes of their own.
+// views are those that keep extremes of their own, in the order of a block.
 func (s *series) views() [own]*extremes {
 	return [...]*extremes{&s.level, &s.daily, &s.average, &s.rest}
 }
@@ -128,10 +128,13 @@ func (j *judgement) consider(other judgement) {
 	}
 }
 
-// by is what a view says of a value, for which it has a weight. The limits of the view
-// are around a centre.
-func (e *extremes) by(view View, weight, least float64, v, centre float32) judgement {
-	return judgement{weight * e.beyond(v, least), view, float64(v) + float64(centre), float64(e.low) + float64(centre), float64(e.high) + float64(centre)}
+// by is what a view says of a value past its limits, for which it has a weight. The limits
+// of the view are around a centre. Where days differ, the next one may well reach as far
+// past them as they lie past what most days reach.
+func (s *series) by(view View, own int, weight, least float64, v, centre float32) judgement {
+	e := s.views()[own]
+	score := e.beyond(v, max(least, s.blocks.differ(own, e, v)))
+	return judgement{weight * score, view, float64(v) + float64(centre), float64(e.low) + float64(centre), float64(e.high) + float64(centre)}
 }
 
 // observe judges a value of an hour by what came before, in scales of at least that
@@ -147,7 +150,7 @@ func (s *series) observe(at int64, number int64, value, least float64, late bool
 	off := v - h.mean
 
 	if s.level.outside(v) {
-		j = s.level.by(Level, 1, least, v, 0)
+		j = s.by(Level, ofLevel, 1, least, v, 0)
 	}
 	if h.trust > 0 && h.known() && s.daily.count >= warmUp && s.daily.dev < helpful*s.level.dev {
 		s.byHour(&j, v, off, least)
@@ -183,7 +186,7 @@ func (s *series) observe(at int64, number int64, value, least float64, late bool
 func (s *series) byHour(j *judgement, v, off float32, least float64) {
 	h := &s.hours
 	if h.trustMean > 0 && s.daily.outside(off) {
-		j.consider(s.daily.by(Daily, float64(h.trustMean), max(least, dailyShare*s.daily.width()), off, h.mean))
+		j.consider(s.by(Daily, ofDaily, float64(h.trustMean), max(least, dailyShare*s.daily.width()), off, h.mean))
 	}
 	if h.outside(v) {
 		score := past(float64(v), float64(h.bottom), float64(h.top), max(s.level.scale(), least))
@@ -195,10 +198,10 @@ func (s *series) byHour(j *judgement, v, off float32, least float64) {
 func (s *series) short(j *judgement, least float64) {
 	average, rest := s.window.mean(), s.window.rest()
 	if s.average.outside(average) {
-		j.consider(s.average.by(Average, averageWeight, least, average, 0))
+		j.consider(s.by(Average, ofAverage, averageWeight, least, average, 0))
 	}
 	if s.rest.outside(rest) {
-		j.consider(s.rest.by(Rest, restWeight, least, rest, 0))
+		j.consider(s.by(Rest, ofRest, restWeight, least, rest, 0))
 	}
 	s.average.learn(average)
 	s.rest.learn(rest)

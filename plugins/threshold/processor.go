@@ -47,7 +47,7 @@ func spec() *service.ConfigSpec {
 Each metric of a sensor is compared with its own past: its level, its level at this hour of the day, its short average and how restless it is. The limits of each are the second largest and second smallest of the last eight days, or of the last 4,000 values if these go back farther. A metric that usually moves and repeats one value about twice as often in a row as it ever did is stuck. Fixed `+"`limits`"+` hold from the first reading on.
 
 Readings pass untouched. An anomaly is appended to the batch of its reading, as a message with the metadata `+"`buildmon_kind: anomaly`"+`, at most one for each metric; a metric past a fixed limit is reported for that alone. A reading that only continues what was reported is followed by a message of the kind `+"`continuation`"+` instead, which makes the event in the database longer.
-`+detect.Scale+`For a learned limit the strength is s/(1 + s), where s is how far the value lies past the limit in scales; a scale is twice the mean absolute deviation of the metric, but at least its `+"`resolution`"+`. So one scale past the limit is medium and some two and a half are high; s itself approaches 10. A fixed limit has a strength of 0.5 at the limit and 0.9 at the severe one. Without a severe one, 0.75 is a quarter of the limit past it, or 1 if the limit is 0.
+`+detect.Scale+`For a learned limit the strength is s/(1 + s), where s is how far the value lies past the limit in scales; a scale is twice the mean absolute deviation of the metric, but at least its `+"`resolution`"+` and at least as much as the limit lies past what most of the last days reached. So one scale past the limit is medium and some two and a half are high; s itself approaches 10. A fixed limit has a strength of 0.5 at the limit and 0.9 at the severe one. Without a severe one, 0.75 is a quarter of the limit past it, or 1 if the limit is 0.
 
 == One event, one anomaly
 
@@ -73,7 +73,7 @@ For each metric that a sensor says, in each lane (a Kafka partition), 0.6 KB in 
 			service.NewStringEnumField(fieldSensitivity, "low", "normal", "high").Default("normal").
 				Description("How far past its own limits a value must lie to be reported: 1.4 scales, 0.7, or 0.35. High finds more and raises about twice as many false alarms as normal."),
 			service.NewFloatMapField(fieldResolution).
-				Default(map[string]any{"temperature": 0.5, "humidity": 2.0, "co2": 40.0, "occupancy": 2.0}).
+				Default(map[string]any{"temperature": 0.5, "humidity": 2.0, "co2": 75.0, "occupancy": 3.0}).
 				Description("The least scale of metrics, in their units: a value that is past its own limits by less than a good half of it is not reported, however regular the metric is. Metrics not named here have none.").
 				LintRule(notNegative),
 			limitsField(),
