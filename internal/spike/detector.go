@@ -78,21 +78,32 @@ type Finding struct {
 // Limit.
 func (f *Finding) Distance() float64 { return min(math.Abs(f.Value-f.Median), math.MaxFloat64) }
 
-const (
-	// limitScore is the score of the smallest change that counts.
-	limitScore = 0.5
+// stale is how much a score counts that belongs to what was reported.
+const stale = 0.15
 
-	// stale is how much a score counts that belongs to what was reported.
-	stale = 0.15
-)
+// change is how large the change is, and 0 if the value was not judged.
+func (f *Finding) change() Change {
+	if f.Limit == 0 {
+		return 0
+	}
+	return Change(f.Distance() / f.Limit)
+}
+
+// Score is that of the change.
+func (f *Finding) Score() float64 { return f.change().Score() }
+
+// Change says how far a value lies from the median of its window: in units of the
+// smallest distance that counts, so that 1 is that, and below 0 for what belongs to an
+// event that was reported.
+type Change float64
 
 // Score says from 0 to 1 how large the change is: 0 for none, 0.5 for the smallest
-// that counts, 0.75 for twice that.
-func (f *Finding) Score() float64 {
-	if f.Limit == 0 {
-		return 0 // not judged
+// that counts, 0.75 for twice that, and less than 0.15 for what was reported.
+func (c Change) Score() float64 {
+	if c < 0 {
+		return stale * (-c).Score()
 	}
-	return 1 - math.Exp2(-f.Distance()/f.Limit)
+	return 1 - math.Exp2(-float64(c))
 }
 
 // Tally counts values that were not judged or learned as usual.
@@ -138,14 +149,14 @@ func (d *Detector) Sensors() int { return d.sensors.Len() }
 
 // Observe judges the values of one reading by the windows of its sensor, and then
 // adds them. It appends what it finds to found, in the order of the metrics, and
-// writes the score of each value to scores, which has room for all. A value that is
+// writes the change of each value to changes, which has room for all. A value that is
 // not finite is absent.
-func (d *Detector) Observe(id string, at time.Time, values, scores []float64, found []Finding) ([]Finding, Tally) {
+func (d *Detector) Observe(id string, at time.Time, values []float64, changes []Change, found []Finding) ([]Finding, Tally) {
 	var tally Tally
 	micros := at.UnixMicro()
 	known := *d.sensors.Get(id, micros, d.fresh)
 	for m, v := range values {
-		scores[m] = 0
+		changes[m] = 0
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			continue
 		}
@@ -153,11 +164,11 @@ func (d *Detector) Observe(id string, at time.Time, values, scores []float64, fo
 			known[m] = &series{}
 		}
 		f, ok := d.observe(known[m], m, micros, v, &tally)
-		scores[m] = f.Score()
+		changes[m] = f.change()
 		if ok {
 			found = append(found, f)
-		} else if scores[m] >= limitScore {
-			scores[m] *= stale
+		} else if changes[m] >= 1 {
+			changes[m] *= -1
 		}
 	}
 	return found, tally

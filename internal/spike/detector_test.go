@@ -14,8 +14,8 @@ import (
 	"buildmon/internal/spike"
 )
 
-// scores is where Observe writes what no test of findings looks at.
-var scores [5]float64
+// changes is where Observe writes what no test of findings looks at.
+var changes [5]spike.Change
 
 var start = time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
 
@@ -29,7 +29,7 @@ func config(change func(*spike.Config)) spike.Config {
 }
 
 func observe(d *spike.Detector, at time.Time, v float64) []spike.Finding {
-	found, _ := d.Observe("s1", at, []float64{v}, scores[:], nil)
+	found, _ := d.Observe("s1", at, []float64{v}, changes[:], nil)
 	return found
 }
 
@@ -79,11 +79,11 @@ func TestDetectorSaysWhatItFound(t *testing.T) {
 func TestDetectorWarmsUp(t *testing.T) {
 	d := spike.New(config(nil))
 	for i, v := range []float64{20, 90, -40, 300, 20} {
-		found, tally := d.Observe("s1", start.Add(time.Duration(i)*10*time.Second), []float64{v}, scores[:], nil)
+		found, tally := d.Observe("s1", start.Add(time.Duration(i)*10*time.Second), []float64{v}, changes[:], nil)
 		require.Empty(t, found)
 		require.Equal(t, spike.Tally{Learning: 1}, tally)
 	}
-	_, tally := d.Observe("s1", start.Add(time.Minute), []float64{20}, scores[:], nil)
+	_, tally := d.Observe("s1", start.Add(time.Minute), []float64{20}, changes[:], nil)
 	require.Equal(t, spike.Tally{}, tally)
 }
 
@@ -179,7 +179,7 @@ func TestDetectorEmptiesTheWindowAfterAGap(t *testing.T) {
 	require.Empty(t, spikes(same, 20, 20, 20, 20, 20, 20))
 	require.Len(t, observe(same, last.Add(100*time.Second), 40), 1)
 
-	found, tally := d.Observe("s1", last.Add(101*time.Second), []float64{40}, scores[:], nil)
+	found, tally := d.Observe("s1", last.Add(101*time.Second), []float64{40}, changes[:], nil)
 	assert.Empty(t, found)
 	assert.Equal(t, spike.Tally{Learning: 1, Gaps: 1}, tally)
 	for i := range 4 {
@@ -194,7 +194,7 @@ func TestDetectorMeasuresGapsByTheMedianInterval(t *testing.T) {
 	at := start
 	for _, s := range []int{0, 1, 60, 60, 60, 60, 60, 590} {
 		at = at.Add(time.Duration(s) * time.Second)
-		_, tally := d.Observe("s1", at, []float64{20}, scores[:], nil)
+		_, tally := d.Observe("s1", at, []float64{20}, changes[:], nil)
 		if s == 60 && at.Equal(start.Add(61*time.Second)) {
 			// With one interval of a second the next one is a gap.
 			require.Equal(t, 1, tally.Gaps)
@@ -211,7 +211,7 @@ func TestDetectorLateReadings(t *testing.T) {
 
 	late := func(after time.Duration, v float64) []spike.Finding {
 		t.Helper()
-		found, tally := d.Observe("s1", start.Add(after), []float64{v}, scores[:], nil)
+		found, tally := d.Observe("s1", start.Add(after), []float64{v}, changes[:], nil)
 		require.Equal(t, spike.Tally{Late: 1}, tally)
 		require.Equal(t, before, marshal(t, d), "a late reading is not learned")
 		return found
@@ -251,20 +251,20 @@ func TestDetectorKeepsSensorsAndMetricsApart(t *testing.T) {
 	var found []spike.Finding
 	for i := range 20 {
 		at := start.Add(time.Duration(i) * 10 * time.Second)
-		found, _ = d.Observe("a", at, []float64{20, 600}, scores[:], found)
-		found, _ = d.Observe("b", at, []float64{math.NaN(), 1600}, scores[:], found)
-		found, _ = d.Observe("c", at, []float64{math.Inf(1), math.NaN()}, scores[:], found)
+		found, _ = d.Observe("a", at, []float64{20, 600}, changes[:], found)
+		found, _ = d.Observe("b", at, []float64{math.NaN(), 1600}, changes[:], found)
+		found, _ = d.Observe("c", at, []float64{math.Inf(1), math.NaN()}, changes[:], found)
 	}
 	require.Empty(t, found)
 	require.Equal(t, 3, d.Sensors())
-	found, _ = d.Observe("a", start.Add(time.Hour), []float64{20, 600}, scores[:], nil)
+	found, _ = d.Observe("a", start.Add(time.Hour), []float64{20, 600}, changes[:], nil)
 	require.Empty(t, found)
 	at := start.Add(200 * time.Second)
 	d = spike.New(config(func(c *spike.Config) { c.Metrics = append(c.Metrics, spike.Metric{Name: "co2", Delta: 400}) }))
 	for i := range 20 {
-		d.Observe("a", start.Add(time.Duration(i)*10*time.Second), []float64{20, 600}, scores[:], nil)
+		d.Observe("a", start.Add(time.Duration(i)*10*time.Second), []float64{20, 600}, changes[:], nil)
 	}
-	found, _ = d.Observe("a", at, []float64{30, 1600}, scores[:], nil)
+	found, _ = d.Observe("a", at, []float64{30, 1600}, changes[:], nil)
 	require.Len(t, found, 2)
 	assert.Equal(t, []int{0, 1}, []int{found[0].Metric, found[1].Metric})
 }
@@ -272,9 +272,9 @@ func TestDetectorKeepsSensorsAndMetricsApart(t *testing.T) {
 func TestDetectorForgetsSilentSensors(t *testing.T) {
 	d := spike.New(config(nil))
 	for i := range 100 {
-		d.Observe(fmt.Sprint(i), start, []float64{20}, scores[:], nil)
+		d.Observe(fmt.Sprint(i), start, []float64{20}, changes[:], nil)
 	}
-	d.Observe("new", start.Add(spike.ForgetAfter+time.Second), []float64{20}, scores[:], nil)
+	d.Observe("new", start.Add(spike.ForgetAfter+time.Second), []float64{20}, changes[:], nil)
 	assert.Equal(t, 1, d.Sensors())
 }
 
@@ -302,7 +302,7 @@ func feed(d *spike.Detector, seed uint64, from, to int) []spike.Finding {
 		}
 		id := fmt.Sprint(rng.IntN(3))
 		if i >= from {
-			all, _ = d.Observe(id, at, []float64{v}, scores[:], all)
+			all, _ = d.Observe(id, at, []float64{v}, changes[:], all)
 		}
 	}
 	return all
@@ -336,22 +336,22 @@ func TestDetectorRestoresUnderAnotherConfiguration(t *testing.T) {
 		c.Metrics = append(c.Metrics, spike.Metric{Name: "co2", Delta: 400})
 	}))
 	for i := range 8 {
-		old.Observe("s1", start.Add(time.Duration(i)*10*time.Second), []float64{20, float64(600 + i)}, scores[:], nil)
+		old.Observe("s1", start.Add(time.Duration(i)*10*time.Second), []float64{20, float64(600 + i)}, changes[:], nil)
 	}
 	at := start.Add(80 * time.Second)
 
 	smaller := spike.New(spike.Config{Window: 3, Metrics: []spike.Metric{{Name: "humidity", Delta: 15}, {Name: "co2", Delta: 400}}})
 	require.NoError(t, smaller.UnmarshalBinary(marshal(t, old)))
-	found, tally := smaller.Observe("s1", at, []float64{45, 1600}, scores[:], nil)
+	found, tally := smaller.Observe("s1", at, []float64{45, 1600}, changes[:], nil)
 	require.Len(t, found, 1)
 	assert.Equal(t, spike.Finding{Metric: 1, Value: 1600, Median: 606, Limit: 400, Min: 605, Max: 607, Within: 10 * time.Second}, found[0])
 	assert.Equal(t, 1, tally.Learning)
 
 	larger := spike.New(spike.Config{Window: 6, Metrics: []spike.Metric{{Name: "co2", Delta: 400}}})
 	require.NoError(t, larger.UnmarshalBinary(marshal(t, old)))
-	_, tally = larger.Observe("s1", at, []float64{600}, scores[:], nil)
+	_, tally = larger.Observe("s1", at, []float64{600}, changes[:], nil)
 	assert.Equal(t, 1, tally.Learning, "five of six values are there")
-	_, tally = larger.Observe("s1", at.Add(10*time.Second), []float64{600}, scores[:], nil)
+	_, tally = larger.Observe("s1", at.Add(10*time.Second), []float64{600}, changes[:], nil)
 	assert.Zero(t, tally.Learning)
 }
 
@@ -390,7 +390,7 @@ func TestDetectorIsQuietOnACleanDay(t *testing.T) {
 	for i := range 8640 {
 		day := math.Sin(2 * math.Pi * float64(i) / 8640)
 		found, _ = d.Observe("s1", start.Add(time.Duration(i)*10*time.Second),
-			[]float64{21 + 2*day + 0.2*rng.NormFloat64(), 700 + 300*day + 20*rng.NormFloat64()}, scores[:], found)
+			[]float64{21 + 2*day + 0.2*rng.NormFloat64(), 700 + 300*day + 20*rng.NormFloat64()}, changes[:], found)
 	}
 	assert.Empty(t, found)
 }
@@ -399,8 +399,8 @@ func TestScores(t *testing.T) {
 	d := spike.New(spike.Config{Window: 5, Metrics: []spike.Metric{{Name: "temperature", Delta: 4}}})
 	f := func(second int, v, want float64) {
 		t.Helper()
-		d.Observe("s1", start.Add(time.Duration(second)*time.Second), []float64{v}, scores[:], nil)
-		assert.InDelta(t, want, scores[0], 1e-12)
+		d.Observe("s1", start.Add(time.Duration(second)*time.Second), []float64{v}, changes[:], nil)
+		assert.InDelta(t, want, changes[0].Score(), 1e-12)
 	}
 
 	for i := range 5 {

@@ -44,7 +44,7 @@ func FuzzObserve(f *testing.F) {
 		for ; len(data) >= 9; data = data[9:] {
 			v := math.Float64frombits(binary.LittleEndian.Uint64(data))
 			at = at.Add(time.Duration(int8(data[8])) * time.Second)
-			found, tally := d.Observe("s1", at, []float64{v}, scores[:], nil)
+			found, tally := d.Observe("s1", at, []float64{v}, changes[:], nil)
 			for _, f := range found {
 				require.Equal(t, v, f.Value)
 				require.Positive(t, f.Limit)

@@ -29,7 +29,7 @@ func full(sensors, window int) func() int {
 	next := func() int {
 		x := float64(i * 7919 % 100)
 		values[0], values[1], values[2], values[3], values[4] = 20+x/100, 40+x/50, 500+x, x/10, 30+x/10
-		found, _ = d.Observe(ids[i%sensors], start.Add(time.Duration(i/sensors)*10*time.Second), values, scores[:], found[:0])
+		found, _ = d.Observe(ids[i%sensors], start.Add(time.Duration(i/sensors)*10*time.Second), values, changes[:], found[:0])
 		i++
 		return len(found)
 	}
@@ -63,7 +63,7 @@ func TestMemory(t *testing.T) {
 	for _, name := range []string{"temperature", "humidity", "co2", "energy_consumption"} {
 		metrics = append(metrics, spike.Metric{Name: name, Deviations: 6})
 	}
-	values, scores := make([]float64, 4), make([]float64, 4)
+	values, changes := make([]float64, 4), make([]spike.Change, 4)
 	for _, test := range []struct {
 		readings int
 		most     float64
@@ -75,7 +75,7 @@ func TestMemory(t *testing.T) {
 		d := spike.New(spike.Config{Metrics: metrics, Window: 5})
 		for minute := range test.readings {
 			for i := range sensors {
-				d.Observe(fmt.Sprintf("sensor-%d", i), time.Unix(int64(60*minute), 0), values, scores, nil)
+				d.Observe(fmt.Sprintf("sensor-%d", i), time.Unix(int64(60*minute), 0), values, changes, nil)
 			}
 		}
 		runtime.GC()

@@ -174,10 +174,10 @@ func parse(conf *service.ParsedConfig) (c spike.Config, err error) {
 type state struct {
 	*spike.Detector
 	*judge
-	values []float64
-	scores []float64
-	found  []spike.Finding
-	seen   spike.Tally // since the metrics were moved last
+	values  []float64
+	changes []spike.Change
+	found   []spike.Finding
+	seen    spike.Tally // since the metrics were moved last
 }
 
 var (
@@ -187,11 +187,16 @@ var (
 
 func newState(j *judge) *state {
 	n := len(j.cfg.Metrics)
-	return &state{Detector: spike.New(j.cfg), judge: j, values: make([]float64, n), scores: make([]float64, n)}
+	return &state{Detector: spike.New(j.cfg), judge: j, values: make([]float64, n), changes: make([]spike.Change, n)}
 }
 
 // Score is how sudden the last reading was, from 0 to 1.
-func (s *state) Score() float64 { return slices.Max(s.scores) }
+func (s *state) Score() (most float64) {
+	for _, c := range s.changes {
+		most = max(most, c.Score())
+	}
+	return most
+}
 
 // Judge reports sudden changes in the order of the names of metrics.
 func (s *state) Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.Anomaly {
@@ -203,7 +208,7 @@ func (s *state) Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.A
 		s.values[m] = v
 	}
 	var tally spike.Tally
-	s.found, tally = s.Observe(r.SensorID, r.Time, s.values, s.scores, s.found[:0])
+	s.found, tally = s.Observe(r.SensorID, r.Time, s.values, s.changes, s.found[:0])
 	s.seen.Add(tally)
 	for i := range s.found {
 		found = append(found, s.anomaly(r, &s.found[i]))

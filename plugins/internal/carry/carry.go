@@ -5,6 +5,7 @@ package carry
 
 import (
 	"errors"
+	"hash/maphash"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -50,7 +51,12 @@ type Item struct {
 
 	// Lane is where the message came from.
 	Lane Lane
+
+	// Digest tells readings and ticks of different content apart while the process runs.
+	Digest uint64
 }
+
+var digestSeed = maphash.MakeSeed()
 
 // Decoder finds or decodes the readings of batches. It is safe for concurrent
 // use.
@@ -133,7 +139,7 @@ func newDecoding(most int) *decoding {
 func (d *decoding) decode(raw []byte, lane Lane) *Item {
 	r, item := &d.readings[0], &d.items[0]
 	d.readings, d.items = d.readings[1:], d.items[1:]
-	item.Lane = lane
+	item.Lane, item.Digest = lane, maphash.Bytes(digestSeed, raw)
 	if item.Err = d.dec.DecodeTo(r, raw); item.Err == nil {
 		item.Reading = r
 	}
@@ -167,7 +173,7 @@ const usualBytes = 320
 func NewReading(r *reading.Reading) *service.Message {
 	raw := r.AppendJSON(make([]byte, 0, usualBytes))
 	msg := service.NewMessage(raw)
-	carryWith(msg, &Item{Reading: r}, raw)
+	carryWith(msg, &Item{Reading: r, Digest: maphash.Bytes(digestSeed, raw)}, raw)
 	return msg
 }
 

@@ -1,6 +1,7 @@
 package carry
 
 import (
+	"hash/maphash"
 	"time"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
@@ -25,6 +26,7 @@ func tickOf(msg *service.Message) Item {
 	raw, err := msg.AsBytes()
 	if err == nil {
 		item.Tick, err = time.Parse(time.RFC3339Nano, string(raw))
+		item.Digest = maphash.Bytes(digestSeed, raw)
 	}
 	if err != nil {
 		item.Err = &reading.Error{Reason: BadTick, Detail: "a tick holds a time in RFC 3339 and nothing else: " + err.Error()}

@@ -8,7 +8,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"hash/maphash"
 	"slices"
 	"time"
 
@@ -83,7 +82,6 @@ type Processor[S State] struct {
 	decoder *carry.Decoder
 	states  *lanes.Keeper[*memory[S]]
 	found   *service.MetricCounter
-	seed    maphash.Seed
 	score   string // metadata key of the scores; empty if nobody asks for them
 }
 
@@ -106,7 +104,6 @@ func New[S State](component string, conf *service.ParsedConfig, res *service.Res
 		decoder: carry.NewDecoder(time.Now),
 		states:  states,
 		found:   res.Metrics().NewCounter("buildmon_"+component+"_anomalies_total", "metric"),
-		seed:    maphash.MakeSeed(),
 	}
 	if conf.Contains(fieldScores) {
 		emit, err := conf.FieldBool(fieldScores)
@@ -130,7 +127,7 @@ func (p *Processor[S]) ProcessBatch(ctx context.Context, batch service.MessageBa
 		if !slices.ContainsFunc(indices, func(i int) bool { return p.concerns(&items[i]) }) {
 			return nil // a state that nothing is asked of needs no saving
 		}
-		content := p.fingerprint(batch, indices)
+		content := fingerprintOf(items, indices)
 		return p.states.Do(ctx, lane, func(m *memory[S]) {
 			if m.last != content {
 				m.last = content
@@ -224,6 +221,7 @@ type memory[S State] struct {
 	scores []float64 // empty if nobody asks for them
 }
 
+// fingerprint tells batches apart by their readings and ticks.
 type fingerprint struct {
 	messages int
 	hash     uint64
@@ -264,13 +262,10 @@ func (m *memory[S]) UnmarshalBinary(data []byte) error {
 	return nil
 }
 
-func (p *Processor[S]) fingerprint(batch service.MessageBatch, indices []int) fingerprint {
-	var h maphash.Hash
-	h.SetSeed(p.seed)
+func fingerprintOf(items []carry.Item, indices []int) fingerprint {
+	f := fingerprint{messages: len(indices)}
 	for _, i := range indices {
-		raw, _ := batch[i].AsBytes() // content that has no bytes is no reading
-		maphash.WriteComparable(&h, len(raw))
-		h.Write(raw)
+		f.hash = (f.hash ^ items[i].Digest) * 1099511628211 // the prime of FNV-1a
 	}
-	return fingerprint{len(indices), h.Sum64()}
+	return f
 }
