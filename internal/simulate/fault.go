@@ -28,25 +28,26 @@ const (
 	numFaults
 )
 
-// episodes says how long faults last on average, in ticks, and which metric is
-// at fault where that does not vary. Single episodes last between 0.2 and 1.8
+// episodes says how long faults last on average, in ticks, which metric is at fault where
+// that does not vary, and in which others it shows. Single episodes last between 0.2 and 1.8
 // times that long. Chosen; the shortest spans many readings at usual intervals.
 var episodes = [numFaults]struct {
 	name   string
 	length int64
 	metric reading.Metric
+	also   []reading.Metric
 }{
 	Healthy:              {name: "healthy"},
-	Overheating:          {"overheating", 60, reading.Temperature},
-	HumiditySpike:        {"humidity_spike", 15, reading.Humidity},
-	VentilationFailure:   {"ventilation_failure", 120, reading.CO2},
-	EquipmentMalfunction: {"equipment_malfunction", 20, reading.Energy},
+	Overheating:          {"overheating", 60, reading.Temperature, []reading.Metric{reading.Humidity}},
+	HumiditySpike:        {name: "humidity_spike", length: 15, metric: reading.Humidity},
+	VentilationFailure:   {"ventilation_failure", 120, reading.CO2, []reading.Metric{reading.Temperature}},
+	EquipmentMalfunction: {name: "equipment_malfunction", length: 20, metric: reading.Energy},
 	Stuck:                {name: "stuck", length: 180},
 	Drift:                {name: "drift", length: 720},
 	Dropout:              {name: "dropout", length: 30},
 	GatewayFailure:       {name: "gateway_failure", length: 45},
 	CO2Drift:             {name: "co2_drift", length: 14_400, metric: reading.CO2},
-	NightUse:             {name: "night_use", length: 90, metric: reading.Occupancy},
+	NightUse:             {"night_use", 90, reading.Occupancy, []reading.Metric{reading.CO2, reading.Energy}},
 }
 
 // Maintenance is announced in the status; it is no fault and changes no value.
@@ -67,6 +68,10 @@ func (f Fault) String() string {
 	}
 	return fmt.Sprintf("Fault(%d)", uint8(f))
 }
+
+// Also are the metrics in which a fault shows beside the one that is at fault: heat dries
+// the air, and people breathe.
+func (f Fault) Also() []reading.Metric { return episodes[f].also }
 
 // Faults returns all kinds of faults.
 func Faults() []Fault {

@@ -84,11 +84,6 @@ func TestFaultsShowWhereTheySayTheyAre(t *testing.T) {
 		simulate.EquipmentMalfunction: 0.4 * 150,
 		simulate.NightUse:             1.1, // person
 	}
-	also := map[simulate.Fault][]reading.Metric{
-		simulate.Overheating:        {reading.Humidity}, // dries the air
-		simulate.VentilationFailure: {reading.Temperature},
-		simulate.NightUse:           {reading.CO2, reading.Energy},
-	}
 	cfg := portfolio()
 	cfg.FaultShare = 0.3
 	cfg.Interval = time.Minute
@@ -105,7 +100,7 @@ func TestFaultsShowWhereTheySayTheyAre(t *testing.T) {
 			return
 		}
 		touched := map[reading.Metric]bool{f.Truth.Metric: true}
-		for _, m := range also[f.Truth.Fault] {
+		for _, m := range f.Truth.Fault.Also() {
 			touched[m] = true
 		}
 		for m := range f.Reading.Values {

@@ -32,7 +32,8 @@ pipeline over the readings of both:
 Prints, for each kind of fault, how many were found, after how long, and in how
 many events; for each detector, how many of its events were about a fault; false
 alarms for each day of a sensor; and the share of readings in alert on days
-without faults. The processors are those of pipelines/standalone.yaml unless
+without faults. An event is about a fault if it is about a metric in which the fault
+shows, or about several, until an hour after it; all else is false. The processors are those of pipelines/standalone.yaml unless
 --pipeline names a file; its input, output and caches are not used. Nothing is
 stored. The same flags give the same figures.`,
 		Flags: []cli.Flag{

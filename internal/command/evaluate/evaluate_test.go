@@ -67,6 +67,21 @@ func TestRunOnALoudPipeline(t *testing.T) {
 	assert.Less(t, v.CleanEvents, 0.5, "one event for each sensor, however long it lasts")
 }
 
+// What is said of another metric while a fault goes on is not about the fault.
+func TestOtherMetricsAreFalseAlarms(t *testing.T) {
+	c := config()
+	c.Pipeline = "pipeline: { processors: [ { threshold: { metrics: [], limits: [ { metric: occupancy, max: -1 } ] } } ] }"
+	report, err := evaluate.Run(t.Context(), c)
+	require.NoError(t, err)
+	assert.Positive(t, report.All.Of)
+	assert.Zero(t, report.All.Found)
+	assert.Zero(t, report.Everything.True)
+	c.Kinds = []string{"night_use"}
+	report, err = evaluate.Run(t.Context(), c)
+	require.NoError(t, err)
+	assert.Equal(t, 1.0, report.All.Recall)
+}
+
 func TestRunRefuses(t *testing.T) {
 	f := func(change func(*evaluate.Config), contains string) {
 		t.Helper()

@@ -7,6 +7,7 @@ import (
 	"buildmon/internal/anomaly"
 	"buildmon/internal/reading"
 	"buildmon/internal/simulate"
+	"buildmon/internal/store"
 )
 
 // record is what happened in a run, and what the detectors said of it.
@@ -30,7 +31,8 @@ type sensor struct {
 type episode struct {
 	sensor      string
 	kind        string
-	metric      string // empty for silence
+	metric      string   // empty for silence
+	also        []string // other metrics in which it shows
 	first, last time.Time
 }
 
@@ -55,7 +57,17 @@ func (r *record) spoke(x *reading.Reading, fault, metric string) {
 		return
 	}
 	s.faulty = true
-	s.episodes = append(s.episodes, &episode{x.SensorID, fault, metric, x.Time, x.Time})
+	s.episodes = append(s.episodes, &episode{x.SensorID, fault, metric, also(fault), x.Time, x.Time})
+}
+
+// also are the metrics in which a fault shows beside the one that is at fault.
+func also(fault string) (names []string) {
+	if kind, err := simulate.ParseFault(fault); err == nil {
+		for _, m := range kind.Also() {
+			names = append(names, m.String())
+		}
+	}
+	return names
 }
 
 func (s *sensor) silent(id string, from, to time.Time, interval time.Duration) {
@@ -100,18 +112,25 @@ func (e *episode) with(o *episode, interval time.Duration) bool {
 	return e.silence() && o.silence() && e.first.Sub(o.first).Abs() <= interval && e.last.Sub(o.last).Abs() <= interval
 }
 
-// at is the episode that a sensor is in at a time, or was in shortly before: what
-// a detector says while things settle is about the fault too.
-func (s *sensor) at(from, to time.Time) *episode {
-	for _, e := range slices.Backward(s.episodes) {
-		if !e.first.After(to) && !e.last.Add(settling).Before(from) {
-			return e
-		}
-		if e.last.Add(settling).Before(from) {
+// about is the episode that an event is about, or nil: one that the sensor was in then, or
+// shortly before, since what a detector says while things settle is about the fault too.
+func (s *sensor) about(e *store.Event) *episode {
+	for _, ep := range slices.Backward(s.episodes) {
+		if ep.last.Add(settling).Before(e.Started) {
 			return nil
+		}
+		if !ep.first.After(e.Last) && ep.shows(e.Metric) {
+			return ep
 		}
 	}
 	return nil
+}
+
+// shows tells whether the fault shows in the metric of an event. What is said of several
+// metrics together may be about any fault but silence, and what else happens to a sensor
+// while it has one is not about that.
+func (e *episode) shows(metric string) bool {
+	return metric == e.metric || slices.Contains(e.also, metric) || metric == anomaly.MultipleMetrics && !e.silence()
 }
 
 // settling is how long after a fault its consequences last.

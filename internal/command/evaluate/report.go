@@ -113,9 +113,11 @@ func (k *Kind) take(ep *episode, events []store.Event, run *record) {
 	k.Of++
 	var first time.Time
 	n, named := 0, false
-	about := slices.DeleteFunc(slices.Clone(events), func(e store.Event) bool { return run.sensors[ep.sensor].at(e.Started, e.Last) != ep })
+	about := slices.DeleteFunc(slices.Clone(events), func(e store.Event) bool { return run.sensors[ep.sensor].about(&e) != ep })
 	if len(about) == 0 { // but one may have gone on into this fault or out of it
-		about = slices.DeleteFunc(slices.Clone(events), func(e store.Event) bool { return e.Started.After(ep.last) || e.Last.Before(ep.first) })
+		about = slices.DeleteFunc(slices.Clone(events), func(e store.Event) bool {
+			return !ep.shows(e.Metric) || e.Started.After(ep.last) || e.Last.Before(ep.first)
+		})
 	}
 	for i := range about {
 		e := &about[i]
@@ -164,7 +166,7 @@ func voice(name string, from time.Time, faulty, clean *record, says func(*anomal
 	}
 	for _, e := range store.Events(found, store.DefaultQuiet) {
 		v.Events++
-		if s := faulty.sensors[e.SensorID]; s != nil && s.at(e.Started, e.Last) != nil {
+		if s := faulty.sensors[e.SensorID]; s != nil && s.about(&e) != nil {
 			v.True++
 		}
 	}

@@ -29,8 +29,9 @@ func TestShippedPipeline(t *testing.T) {
 			assert.LessOrEqual(t, k.DelayMedian, 600.0, k.Name)
 		}
 		assert.GreaterOrEqual(t, k.Metric, 0.9, k.Name)
-		// One of each metric that a fault shows in; heat makes air dry.
-		most := 1.5
+		// One of each metric that a fault shows in, and one of several together; heat makes
+		// air dry.
+		most := 1.1
 		if k.Name == "overheating" {
 			most = 3
 		}
