@@ -142,6 +142,28 @@ func TestADayAtNight(t *testing.T) {
 	assert.Less(t, found[0].High, 25.0)
 }
 
+// What is usual at an hour lies within what there is at all.
+func TestAFullRoomAtNoon(t *testing.T) {
+	s, rng := newSensor(), rand.New(rand.NewPCG(1, 2))
+	people := 0.0
+	for range 10*1440 + 12*60 + 30 {
+		switch at := s.at.Add(time.Minute); {
+		case at.Hour() < 8 || at.Hour() >= 17:
+			people = 0
+		case at.Hour() == 12:
+			people = 3
+		case at.Minute() == 0:
+			people = float64(30 + rng.IntN(10))
+		}
+		s.see(people)
+	}
+	found := s.see(38) // as at eleven
+	require.Len(t, found, 1)
+	assert.Equal(t, limits.Daily, found[0].View)
+	assert.Zero(t, found[0].Low)
+	assert.Less(t, found[0].High, 38.0)
+}
+
 func TestWhatCreeps(t *testing.T) {
 	s, rng := learned(t, 4, flat)
 	// Within the limits of single values, but never was the mean of 24 that high.

@@ -186,7 +186,14 @@ func (s *series) observe(at int64, number int64, value, least float64, late bool
 func (s *series) byHour(j *judgement, v, off float32, least float64) {
 	h := &s.hours
 	if h.trustMean > 0 && s.daily.outside(off) {
-		j.consider(s.by(Daily, ofDaily, float64(h.trustMean), max(least, dailyShare*s.daily.width()), off, h.mean))
+		d := s.by(Daily, ofDaily, float64(h.trustMean), max(least, dailyShare*s.daily.width()), off, h.mean)
+		// What is usual at this hour has been there at some hour: no -7 to 41 persons.
+		if off > s.daily.high {
+			d.low = min(max(d.low, float64(s.level.low)), d.high)
+		} else {
+			d.high = max(min(d.high, float64(s.level.high)), d.low)
+		}
+		j.consider(d)
 	}
 	if h.outside(v) {
 		score := past(float64(v), float64(h.bottom), float64(h.top), max(s.level.scale(), least))
