@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"buildmon/internal/anomaly"
 	"buildmon/plugins/internal/carry"
 	"buildmon/plugins/internal/detect"
+	"buildmon/plugins/internal/testdetect"
 )
 
 func TestConfig(t *testing.T) {
@@ -119,43 +121,25 @@ func rooms(n int) []string {
 }
 
 func batchOf(lane string, contents ...string) service.MessageBatch {
-	batch := make(service.MessageBatch, len(contents))
-	for i, c := range contents {
-		batch[i] = service.NewMessage([]byte(c))
-		if lane != "" {
-			batch[i].MetaSetMut(carry.MetaTopic, "sensors")
-			batch[i].MetaSetMut(carry.MetaPartition, lane)
-			batch[i].MetaSetMut(carry.MetaEpoch, "1")
+	batch := testdetect.Batch(contents...)
+	if lane != "" {
+		for _, msg := range batch {
+			msg.MetaSetMut(carry.MetaTopic, "sensors")
+			msg.MetaSetMut(carry.MetaPartition, lane)
+			msg.MetaSetMut(carry.MetaEpoch, "1")
 		}
 	}
 	return batch
 }
 
-// process feeds messages in batches and returns the anomalies, as JSON, without
-// continuations.
+// process feeds messages in batches and returns the anomalies as JSON, which can be
+// compared.
 func process(t *testing.T, p *detect.Processor[*state], lane string, contents []string) (anomalies []string) {
 	t.Helper()
-	const size = 50
-	for i := 0; i < len(contents); i += size {
-		part := contents[i:min(i+size, len(contents))]
-		out, err := p.ProcessBatch(t.Context(), batchOf(lane, part...))
-		require.NoError(t, err)
-		require.Len(t, out, 1)
-		require.GreaterOrEqual(t, len(out[0]), len(part))
-		for j, msg := range out[0] {
-			raw, err := msg.AsBytes()
+	for part := range slices.Chunk(contents, 50) {
+		for _, a := range testdetect.Judge(t, p, batchOf(lane, part...)) {
+			raw, err := json.Marshal(&a)
 			require.NoError(t, err)
-			if j < len(part) {
-				require.Equal(t, part[j], string(raw))
-				continue
-			}
-			kind, value := carry.Derived(msg)
-			require.IsType(t, &anomaly.Anomaly{}, value)
-			if value.(*anomaly.Anomaly).Continues {
-				require.Equal(t, carry.KindContinuation, kind)
-				continue
-			}
-			require.Equal(t, carry.KindAnomaly, kind)
 			anomalies = append(anomalies, string(raw))
 		}
 	}

@@ -1,7 +1,6 @@
 package silence
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"testing"
@@ -18,6 +17,7 @@ import (
 	"buildmon/plugins/internal/carry"
 	"buildmon/plugins/internal/detect"
 	"buildmon/plugins/internal/testconfig"
+	"buildmon/plugins/internal/testdetect"
 )
 
 func TestConfig(t *testing.T) {
@@ -59,27 +59,10 @@ func processor(t *testing.T, config string, res *service.Resources) *detect.Proc
 
 var start = time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
 
-// judged feeds messages and returns the anomalies as they leave the processor.
-func judged(t *testing.T, p *detect.Processor[*state], batch ...*service.Message) (found []anomaly.Anomaly) {
+// judged feeds messages and returns the anomalies.
+func judged(t *testing.T, p *detect.Processor[*state], batch ...*service.Message) []anomaly.Anomaly {
 	t.Helper()
-	out, err := p.ProcessBatch(t.Context(), batch)
-	require.NoError(t, err)
-	require.Len(t, out, 1)
-	for i, msg := range out[0] {
-		if i < len(batch) {
-			require.Same(t, batch[i], msg)
-			continue
-		}
-		kind, value := carry.Derived(msg)
-		require.Equal(t, carry.KindAnomaly, kind)
-		require.NotNil(t, value.(*anomaly.Anomaly).Silence)
-		raw, err := msg.AsBytes()
-		require.NoError(t, err)
-		var a anomaly.Anomaly
-		require.NoError(t, json.Unmarshal(raw, &a))
-		found = append(found, a)
-	}
-	return found
+	return testdetect.Judge(t, p, batch)
 }
 
 // floor is a reading of each of n sensors of a floor each ten seconds.

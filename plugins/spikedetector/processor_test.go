@@ -1,7 +1,6 @@
 package spikedetector
 
 import (
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -12,9 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"buildmon/internal/anomaly"
-	"buildmon/plugins/internal/carry"
 	"buildmon/plugins/internal/detect"
 	"buildmon/plugins/internal/testconfig"
+	"buildmon/plugins/internal/testdetect"
 )
 
 func TestConfig(t *testing.T) {
@@ -58,31 +57,10 @@ func processor(t *testing.T, config string, res *service.Resources) *detect.Proc
 
 var start = time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
 
-// judged feeds readings and returns the anomalies as they leave the processor.
-func judged(t *testing.T, p *detect.Processor[*state], readings ...string) (found []anomaly.Anomaly) {
+// judged feeds readings and returns the anomalies.
+func judged(t *testing.T, p *detect.Processor[*state], readings ...string) []anomaly.Anomaly {
 	t.Helper()
-	var batch service.MessageBatch
-	for _, r := range readings {
-		batch = append(batch, service.NewMessage([]byte(r)))
-	}
-	out, err := p.ProcessBatch(t.Context(), batch)
-	require.NoError(t, err)
-	require.Len(t, out, 1)
-	require.GreaterOrEqual(t, len(out[0]), len(batch))
-	for i, msg := range out[0] {
-		raw, err := msg.AsBytes()
-		require.NoError(t, err)
-		if i < len(batch) {
-			require.Equal(t, readings[i], string(raw))
-			continue
-		}
-		kind, _ := carry.Derived(msg)
-		require.Equal(t, carry.KindAnomaly, kind)
-		var a anomaly.Anomaly
-		require.NoError(t, json.Unmarshal(raw, &a))
-		found = append(found, a)
-	}
-	return found
+	return testdetect.Judge(t, p, testdetect.Batch(readings...))
 }
 
 func at(n int, members string) string {

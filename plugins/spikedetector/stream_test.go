@@ -1,15 +1,13 @@
 package spikedetector
 
 import (
-	"context"
-	"sync"
 	"testing"
 
 	_ "github.com/redpanda-data/benthos/v4/public/components/pure"
-	"github.com/redpanda-data/benthos/v4/public/service"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"buildmon/plugins/internal/testdetect"
 	"buildmon/plugins/internal/testmetrics"
 )
 
@@ -30,26 +28,7 @@ generate:
     root.timestamp = (1767571200 + $n).ts_format("2006-01-02T15:04:05Z", "UTC")
 `))
 	require.NoError(t, b.AddProcessorYAML(`spike_detector: {}`))
-	var mu sync.Mutex
-	var readings, anomalies int
-	require.NoError(t, b.AddBatchConsumerFunc(func(_ context.Context, batch service.MessageBatch) error {
-		mu.Lock()
-		defer mu.Unlock()
-		for _, msg := range batch {
-			if kind, _ := msg.MetaGet("buildmon_kind"); kind == "anomaly" {
-				anomalies++
-			} else {
-				readings++
-			}
-			if err := msg.GetError(); err != nil {
-				return err
-			}
-		}
-		return nil
-	}))
-	stream, err := b.Build()
-	require.NoError(t, err)
-	require.NoError(t, stream.Run(t.Context()))
+	readings, anomalies := testdetect.Run(t, b)
 	assert.Equal(t, 1000, readings)
 	// Four peaks of twenty readings, two from each of ten sensors.
 	assert.Equal(t, 40, anomalies)

@@ -1,7 +1,6 @@
 package threshold
 
 import (
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -18,9 +17,9 @@ import (
 	"buildmon/internal/codec"
 	"buildmon/internal/limits"
 	"buildmon/internal/reading"
-	"buildmon/plugins/internal/carry"
 	"buildmon/plugins/internal/detect"
 	"buildmon/plugins/internal/testconfig"
+	"buildmon/plugins/internal/testdetect"
 )
 
 func TestConfig(t *testing.T) {
@@ -84,35 +83,10 @@ func at(seconds int) string {
 	return start.Add(time.Duration(seconds) * time.Second).Format(time.RFC3339)
 }
 
-// judge feeds readings and returns the anomalies as they leave the processor.
-func judged(t *testing.T, p *detect.Processor[*state], readings ...string) (found []anomaly.Anomaly) {
+// judged feeds readings and returns the anomalies.
+func judged(t *testing.T, p *detect.Processor[*state], readings ...string) []anomaly.Anomaly {
 	t.Helper()
-	var batch service.MessageBatch
-	for _, r := range readings {
-		batch = append(batch, service.NewMessage([]byte(r)))
-	}
-	out, err := p.ProcessBatch(t.Context(), batch)
-	require.NoError(t, err)
-	require.Len(t, out, 1)
-	require.GreaterOrEqual(t, len(out[0]), len(batch))
-	for i, msg := range out[0] {
-		raw, err := msg.AsBytes()
-		require.NoError(t, err)
-		kind, _ := carry.Derived(msg)
-		if i < len(batch) {
-			require.NotEqual(t, carry.KindAnomaly, kind)
-			require.Equal(t, readings[i], string(raw))
-			continue
-		}
-		if kind == carry.KindContinuation {
-			continue
-		}
-		require.Equal(t, carry.KindAnomaly, kind)
-		var a anomaly.Anomaly
-		require.NoError(t, json.Unmarshal(raw, &a))
-		found = append(found, a)
-	}
-	return found
+	return testdetect.Judge(t, p, testdetect.Batch(readings...))
 }
 
 func office(second int, members string) string {
