@@ -29,7 +29,7 @@ var dimensions = []dimension{
 		// Ten of each where that takes no hours: detectors keep little of a sensor that
 		// they have seen a few times, which is quickly read back at a restart.
 		f.readings = max(f.readings, 2*n, min(10*n, 1_000_000))
-		return f, nil
+		return f, saving("20s")
 	}},
 	{"groups", []int{12, 120, 1200, 12_000, 100_000}, func(n int, f feed) (feed, []string) {
 		f.groups = n
@@ -45,6 +45,15 @@ var dimensions = []dimension{
 	{"window", []int{10, 30, 300, 3600, 86_400}, func(seconds int, f feed) (feed, []string) {
 		return f, []string{fmt.Sprintf("pipeline.processors.0.tumbling_window.size=%ds", seconds)}
 	}},
+}
+
+// saving makes detectors save what they have learned that often. A run takes a minute, so
+// at their own interval it is a matter of luck whether they do, and that takes memory.
+func saving(interval string) (settings []string) {
+	for i, name := range []string{"isolation_forest", "threshold", "spike_detector", "baseline", "silence"} {
+		settings = append(settings, fmt.Sprintf("pipeline.processors.%d.%s.state.interval=%s", i+1, name, interval))
+	}
+	return settings
 }
 
 func dimensionNames() []string {
