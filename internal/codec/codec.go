@@ -56,8 +56,9 @@ func AppendBlock(b []byte, block func(b []byte) ([]byte, error)) ([]byte, error)
 // Reader reads what the functions above have written. After an error it returns
 // zeros, so that a caller may read on and ask once with [Reader.Close].
 type Reader struct {
-	data []byte
-	err  error
+	data  []byte
+	err   error
+	texts map[string]string // that were read by Text
 }
 
 // NewReader returns a reader of a state, which must be of that kind and version.
@@ -153,6 +154,21 @@ func (r *Reader) Natural() int64 {
 
 // String reads what AppendString wrote.
 func (r *Reader) String() string { return string(r.Block()) }
+
+// Text reads what AppendString wrote of a text that comes again and again: equal ones
+// share their bytes.
+func (r *Reader) Text() string {
+	b := r.Block()
+	if s, ok := r.texts[string(b)]; ok {
+		return s
+	}
+	if r.texts == nil {
+		r.texts = map[string]string{}
+	}
+	s := string(b)
+	r.texts[s] = s
+	return s
+}
 
 // Block reads what AppendBlock wrote, which is not copied.
 func (r *Reader) Block() []byte { return r.take(r.Len(1)) }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -90,4 +91,16 @@ func TestABlockIsReadAsItWasAppended(t *testing.T) {
 	}
 	_, err := codec.AppendBlock(nil, func([]byte) ([]byte, error) { return nil, assert.AnError })
 	require.ErrorIs(t, err, assert.AnError)
+}
+
+func TestEqualTextsShareTheirBytes(t *testing.T) {
+	b := codec.AppendHeader(nil, "test", 1)
+	for _, s := range []string{"Floor 1", "Floor 2", "Floor 1"} {
+		b = codec.AppendString(b, s)
+	}
+	r := codec.NewReader(b, "test", 1)
+	first, other, again := r.Text(), r.Text(), r.Text()
+	require.NoError(t, r.Close())
+	require.Equal(t, []string{"Floor 1", "Floor 2", "Floor 1"}, []string{first, other, again})
+	require.Same(t, unsafe.StringData(first), unsafe.StringData(again))
 }

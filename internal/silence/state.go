@@ -136,13 +136,13 @@ func (s *sensor) append(b []byte) []byte {
 }
 
 func (s *sensor) read(r *codec.Reader) (labels []string) {
-	s.id = r.String()
-	for _, t := range [...]*string{&s.place.RoomID, &s.place.Building, &s.place.Floor, &s.place.RoomType} {
-		*t = r.String()
+	s.id, s.place.RoomID = r.String(), r.String()
+	for _, t := range [...]*string{&s.place.Building, &s.place.Floor, &s.place.RoomType} {
+		*t = r.Text()
 	}
 	labels = make([]string, r.Len(1))
 	for i := range labels {
-		labels[i] = r.String()
+		labels[i] = r.Text()
 	}
 	s.last = r.Int()
 	for _, v := range [...]*int64{&s.since, &s.heard, &s.grace, &s.due} {

@@ -43,27 +43,40 @@ func TestNoAllocations(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(100, all))
 }
 
-// At most 0.5 KB for each sensor, texts included: a million fit into half a GB.
+// At most 0.5 KB for each sensor, texts included, also after a restart: a million fit into
+// half a GB.
 func TestMemoryOfSensors(t *testing.T) {
 	const n = 20_000
-	var before, after runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&before)
-	d := silence.New(usual)
-	func() {
-		next := crowd(n)
+	learn := func() *silence.Detector {
+		d, next := silence.New(usual), crowd(n)
 		for round := range 10 {
 			for i := range n {
 				d.Observe(next(round, i), later, nil)
 			}
 		}
-	}()
-	runtime.GC()
-	runtime.ReadMemStats(&after)
-	each := (after.HeapAlloc - before.HeapAlloc) / n
-	t.Logf("%d bytes a sensor", each)
-	require.Less(t, each, uint64(500))
-	runtime.KeepAlive(d)
+		return d
+	}
+	state, err := learn().AppendBinary(nil)
+	require.NoError(t, err)
+	for name, known := range map[string]func() *silence.Detector{
+		"learned": learn,
+		"restored": func() *silence.Detector {
+			d := silence.New(usual)
+			require.NoError(t, d.UnmarshalBinary(state))
+			return d
+		},
+	} {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		d := known()
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		each := (after.HeapAlloc - before.HeapAlloc) / n
+		t.Logf("%d bytes a sensor, %s", each, name)
+		require.Less(t, each, uint64(500))
+		runtime.KeepAlive(d)
+	}
 }
 
 func BenchmarkObserve(b *testing.B) {
