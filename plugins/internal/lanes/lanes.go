@@ -43,6 +43,11 @@ func Field(component string) *service.ConfigField {
 	).Description("What the processor has learned, and where it is kept.")
 }
 
+// saving is held by who saves a state of this process. Meanwhile the state is there three
+// times, and those of a million sensors have a gigabyte; the others wait for their next
+// batch.
+var saving sync.Mutex
+
 // Keeper holds one state for each lane. It is safe for concurrent use; calls for
 // one lane follow one another.
 type Keeper[S State] struct {
@@ -114,8 +119,10 @@ func (k *Keeper[S]) Do(ctx context.Context, lane carry.Lane, fn func(state S)) e
 	}
 	// Before fn, because a lane brings its next batch only when the last one was
 	// stored: what is saved is of batches that will not come again.
-	if k.cache != "" && e.dirty && k.now().Sub(e.saved) >= k.interval {
-		if err := k.save(ctx, lane.Name, e); err != nil {
+	if k.cache != "" && e.dirty && k.now().Sub(e.saved) >= k.interval && saving.TryLock() {
+		err := k.save(ctx, lane.Name, e)
+		saving.Unlock()
+		if err != nil {
 			k.res.Logger().Warnf("%v; trying again in %s", err, k.interval)
 		}
 	}
@@ -141,7 +148,9 @@ func (k *Keeper[S]) Close(ctx context.Context) error {
 	for name, e := range k.lanes {
 		e.mu.Lock()
 		if e.ready && e.dirty {
+			saving.Lock()
 			errs = append(errs, k.save(ctx, name, e))
+			saving.Unlock()
 		}
 		e.mu.Unlock()
 	}

@@ -87,6 +87,22 @@ func TestStateIsSavedOnTheInterval(t *testing.T) {
 	require.EqualValues(t, 2, feed(t, keeper(t, res, kept), lane), "saved without Close, as before a crash, and without the batch that may come again")
 }
 
+func TestStatesAreSavedOneAtATime(t *testing.T) {
+	res := service.MockResources(service.MockResourcesOptAddCache("learned"))
+	k := keeper(t, res, "state: { cache: learned, interval: 1m }")
+	now := time.Unix(0, 0)
+	k.now = func() time.Time { return now }
+	lane := carry.Lane{Name: "sensors/1"}
+	feed(t, k, lane)
+	now = now.Add(time.Minute)
+	saving.Lock() // as another lane
+	feed(t, k, lane)
+	saving.Unlock()
+	require.EqualValues(t, 1, feed(t, keeper(t, res, kept), lane), "not saved yet")
+	feed(t, k, lane)
+	require.EqualValues(t, 3, feed(t, keeper(t, res, kept), lane), "saved with the next batch")
+}
+
 func TestStateOfAnUnknownVersionIsLearnedAnew(t *testing.T) {
 	res := service.MockResources(service.MockResourcesOptAddCache("learned"))
 	require.NoError(t, res.AccessCache(t.Context(), "learned", func(c service.Cache) {
