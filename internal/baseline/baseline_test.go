@@ -186,6 +186,56 @@ func TestHabitsAreNotReported(t *testing.T) {
 	assert.Empty(t, uses)
 }
 
+// after is what is found in six rooms of a kind in days, when one of them is used for
+// an hour.
+func after(days int, usual func(room int, at time.Time) float64, at time.Time) int {
+	p := baseline.NewPresence(time.UTC)
+	found := 0
+	for i := range days * 288 {
+		now := start.Add(time.Duration(i) * 5 * time.Minute)
+		for room := range 6 {
+			people := usual(room, now)
+			if room == 0 {
+				people = max(people, between(at, at.Add(time.Hour))(now))
+			}
+			if use, ok := p.Observe("room-"+strconv.Itoa(room), "Office", now, people); ok && !use.Continues {
+				found++
+			}
+		}
+	}
+	return found
+}
+
+// In which nobody keeps hours, a visit is never after hours.
+func TestRoomsThatAreVisitedAtAnyTime(t *testing.T) {
+	night := start.AddDate(0, 0, 15).Add(2 * time.Hour)
+	office := func(_ int, at time.Time) float64 { return people(at) }
+	assert.Equal(t, 1, after(16, office, night))
+	assert.Zero(t, after(16, visit, night))
+}
+
+// visit is somebody in one hour of each day, from eight to seven, another in each room.
+func visit(room int, at time.Time) float64 {
+	if at.Hour() == 8+(room+at.YearDay())%12 {
+		return 1
+	}
+	return 0
+}
+
+// Somebody may well come on a weekend when others work on work days: more must be known
+// before that is odd.
+func TestOvertime(t *testing.T) {
+	office := func(_ int, at time.Time) float64 { return people(at) }
+	f := func(want, days int, clock time.Duration) {
+		t.Helper()
+		assert.Equal(t, want, after(days+1, office, start.AddDate(0, 0, days).Add(clock)))
+	}
+	const secondSunday, fourthSaturday = 13, 26
+	f(0, secondSunday, 10*time.Hour)
+	f(1, secondSunday, 2*time.Hour)
+	f(1, fourthSaturday, 10*time.Hour)
+}
+
 // At midnight in New York it is not yet the weekend that has begun in UTC.
 func TestHoursAreThoseOfTheZone(t *testing.T) {
 	zone := time.FixedZone("New York", -5*3600)

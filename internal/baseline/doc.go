@@ -17,7 +17,10 @@
 // hours somebody was there, by the hour of the day, work days and weekends apart. A
 // room is in use at an empty hour when somebody is there for five minutes though in
 // that hour and its neighbours hardly ever anybody was: neither in this room nor in
-// others of its kind. Uses that were reported count a fifth, so that one night does
+// others of its kind. Hours of a weekend at which rooms of the kind are used on work days
+// must be known twice as well. Kinds of rooms that nobody keeps hours in, as they are
+// used in less than a fifth even of their busiest hours, are visited at any time and never
+// odd. Uses that were reported count a fifth, so that one night does
 // not make the next one usual, and many do.
 //
 // Time is that of the readings. What is late or repeats a timestamp is passed over.

@@ -22,6 +22,14 @@ const (
 	roomSeen, roomUsed = 9, 0.05
 	kindSeen, kindUsed = 50, 0.02
 
+	// overtime is how many times as much must be known of hours of a weekend in which rooms
+	// of the kind are used on work days: somebody may well come then, if seldom.
+	overtime = 2
+
+	// keptUsed is the share of its busiest hours in which a kind of room is used that has
+	// hours at all, after which its use is odd. Others are visited now and then, at any time.
+	keptUsed = 0.2
+
 	// once is what one use counts in these hours, if it was not reported because too
 	// little was known: it makes nothing usual.
 	once = 3
@@ -167,20 +175,54 @@ func (r *room) empty(k *kind, alone bool) (Use, bool) {
 }
 
 func (w *week) emptyAt(slot int, k *kind, alone bool) (use Use, empty, known bool) {
-	first := slot - slot%daySlots
-	var seen, used, allSeen, allUsed float64
-	for _, h := range [...]int{(slot + daySlots - 1) % daySlots, slot % daySlots, (slot + 1) % daySlots} {
-		seen, used = seen+float64(w.seen[first+h]), used+float64(w.used[first+h])/tenths
-		allSeen, allUsed = allSeen+k.seen[first+h], allUsed+k.used[first+h]
-	}
+	seen, used := around(w, slot)
+	allSeen, allUsed := around(k, slot)
+	all := habits(k)
 	if alone {
-		allSeen, allUsed = seen, 0
+		allSeen, allUsed, all = seen, 0, w
 	}
-	if seen < roomSeen || allSeen < kindSeen {
+	need := float64(kindSeen)
+	if slot >= daySlots {
+		if hours, worked := around(all, slot-daySlots); worked > kindUsed*hours {
+			need *= overtime
+		}
+	}
+	switch {
+	case seen < roomSeen || allSeen < need:
 		return Use{}, false, false
-	}
-	if used > max(roomUsed*seen, once) || allUsed > kindUsed*allSeen {
+	case used > max(roomUsed*seen, once) || allUsed > kindUsed*allSeen || !kept(all):
 		return Use{}, false, true
 	}
-	return Use{Hours: int(w.seen[slot]), Weekend: first > 0, Strength: anomaly.StrengthBeyond(allSeen, evidence)}, true, true
+	return Use{Hours: int(w.seen[slot]), Weekend: slot >= daySlots, Strength: anomaly.StrengthBeyond(allSeen, evidence)}, true, true
+}
+
+// habits are in how many hours of a place in the week somebody was looked for and found.
+type habits interface {
+	at(slot int) (seen, used float64)
+}
+
+func (w *week) at(slot int) (seen, used float64) {
+	return float64(w.seen[slot]), float64(w.used[slot]) / tenths
+}
+
+func (k *kind) at(slot int) (seen, used float64) { return k.seen[slot], k.used[slot] }
+
+// around adds up an hour of the day and its neighbours.
+func around(h habits, slot int) (seen, used float64) {
+	first := slot - slot%daySlots
+	for _, near := range [...]int{daySlots - 1, 0, 1} {
+		s, u := h.at(first + (slot+near)%daySlots)
+		seen, used = seen+s, used+u
+	}
+	return seen, used
+}
+
+// kept tells whether there are hours in which there is often somebody.
+func kept(h habits) bool {
+	for slot := range weekSlots {
+		if seen, used := around(h, slot); used > keptUsed*seen {
+			return true
+		}
+	}
+	return false
 }

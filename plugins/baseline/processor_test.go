@@ -89,7 +89,7 @@ func TestSimulatedFaultsAreOneEventEach(t *testing.T) {
 			events := store.Events(found, store.DefaultQuiet)
 			if kind == simulate.Healthy {
 				t.Logf("%d events and %d of %d readings in alert", len(events), len(found), readings)
-				assert.LessOrEqual(t, float64(len(found)), 0.0005*float64(readings))
+				assert.LessOrEqual(t, float64(len(found)), 0.0003*float64(readings))
 				return
 			}
 			judged, hit, total := 0, 0, 0
