@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"buildmon/internal/testkafka"
+	"buildmon/plugins/internal/carry"
 
 	_ "github.com/redpanda-data/benthos/v4/public/components/pure"
 )
@@ -88,6 +90,13 @@ type got struct {
 func (g got) answer(t *testing.T, err error) {
 	t.Helper()
 	require.NoError(t, g.ack(context.Background(), err))
+}
+
+// end counts how often the lane of a batch ends.
+func (g got) end() *atomic.Int32 {
+	var n atomic.Int32
+	carry.NewDecoder(time.Now).Batch(g.batch)[0].Lane.AtEnd(func(context.Context) { n.Add(1) })
+	return &n
 }
 
 func (g got) last() int { return g.offsets[len(g.offsets)-1] }

@@ -212,9 +212,9 @@ func (c inputConfig) options(log *service.Logger) []kgo.Opt {
 	return opts
 }
 
-// patience is how long a batch under way may hold up a rebalance. The rest of
-// the timeout is for hearing of the rebalance, for the commit, and for joining
-// again.
+// patience is how long a batch under way may hold up a rebalance. The rest of the
+// timeout is for hearing of the rebalance, for the commit, for what processors save at
+// the end of a partition, and for joining again.
 func (c inputConfig) patience() time.Duration { return c.rebalanceTimeout * 3 / 4 }
 
 // input reads partitions as ordered lanes; see the description of its fields.

@@ -98,12 +98,12 @@ func (l *lane) lag() int64 { return max(0, l.end-l.position) }
 // messages makes a message of each record, or one of a tick. A refused batch is
 // made anew, since messages may have been changed on their way.
 func (d delivery) messages() service.MessageBatch {
-	if !d.tick.IsZero() {
-		return service.MessageBatch{d.lane.labels.tick(d.tick)}
-	}
 	batch := make(service.MessageBatch, len(d.records))
 	for i, r := range d.records {
 		batch[i] = d.lane.labels.message(r)
+	}
+	if !d.tick.IsZero() {
+		batch = append(batch, d.lane.labels.tick(d.tick))
 	}
 	d.lane.labels.lane.Begin(batch)
 	return batch

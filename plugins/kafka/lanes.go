@@ -7,6 +7,8 @@ import (
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"buildmon/plugins/internal/carry"
 )
 
 // fetching is what lanes ask of the client.
@@ -205,9 +207,9 @@ func (ls *lanes) rested(l *lane) {
 
 // revoke stops handing out the partitions, waits up to patience for the batches
 // that were already handed out, and gives the partitions up. It returns those
-// whose batch was not answered in time; they are delivered again to whoever
-// gets the partition.
-func (ls *lanes) revoke(partitions map[string][]int32, patience time.Duration) (unanswered []source) {
+// whose batch was not answered in time, which is delivered again to whoever gets the
+// partition, and the lanes that are at an end, as nothing of them will come again.
+func (ls *lanes) revoke(partitions map[string][]int32, patience time.Duration) (unanswered []source, ended []*carry.Lane) {
 	var busy []*lane
 	ls.mu.Lock()
 	for s := range sources(partitions) {
@@ -236,12 +238,16 @@ wait:
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	for s := range sources(partitions) {
-		if l := ls.lanes[s]; l != nil && l.state == inFlight {
+		switch l := ls.lanes[s]; {
+		case l == nil:
+		case l.state == inFlight:
 			unanswered = append(unanswered, s)
+		case l.batch == nil && l.tick.IsZero():
+			ended = append(ended, l.labels.lane)
 		}
 		ls.drop(s)
 	}
-	return unanswered
+	return unanswered, ended
 }
 
 // lost gives partitions up at once: they may already belong to somebody else.

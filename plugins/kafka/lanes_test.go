@@ -11,6 +11,8 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"buildmon/plugins/internal/carry"
 )
 
 // recorder stands in for the client.
@@ -75,10 +77,16 @@ func TestLanesDropWhatIsNotAssigned(t *testing.T) {
 	// Nor do records of a fetch that was polled before the revocation bring a
 	// lane back.
 	ls.assign(only(first), 1)
-	require.Empty(t, ls.revoke(only(first), time.Hour))
+	require.Empty(t, revoke(ls, only(first), time.Hour))
 	ls.push(fetched(first, 0, 3))
 	requireNothing(t, ls)
 	require.Empty(t, ls.lanes)
+}
+
+// revoke returns the partitions that were left with a batch under way.
+func revoke(ls *lanes, partitions map[string][]int32, patience time.Duration) []source {
+	unanswered, _ := ls.revoke(partitions, patience)
+	return unanswered
 }
 
 func TestLanesEpochsGrow(t *testing.T) {
@@ -190,7 +198,7 @@ func TestLanesRevokeWaitsForTheAnswer(t *testing.T) {
 				ls.push(fetched(first, 0, 5))
 				d := mustNext(t, ls)
 				revoked := make(chan []source)
-				go func() { revoked <- ls.revoke(only(first), time.Minute) }()
+				go func() { revoked <- revoke(ls, only(first), time.Minute) }()
 				synctest.Wait()
 				requireNothing(t, ls)
 
@@ -207,6 +215,49 @@ func TestLanesRevokeWaitsForTheAnswer(t *testing.T) {
 	}
 }
 
+// A lane that is revoked is at an end if nothing of it will come again: not with a batch
+// or a tick that was refused, or that nobody answered.
+func TestLanesEndInGoodOrder(t *testing.T) {
+	end := func(prepare func(ls *lanes)) (lane *lane, ended []*carry.Lane) {
+		ls, _ := testLanes(plenty)
+		ls.assign(only(first), 1)
+		prepare(ls)
+		lane = ls.lanes[first]
+		_, ended = ls.revoke(only(first), 0)
+		return lane, ended
+	}
+	for name, prepare := range map[string]func(ls *lanes){
+		"no batch yet": func(*lanes) {},
+		"queued":       func(ls *lanes) { ls.push(fetched(first, 0, 5)) },
+		"acknowledged": func(ls *lanes) {
+			ls.push(fetched(first, 0, 5))
+			ls.resolve(mustNext(t, ls), nil)
+		},
+	} {
+		l, ended := end(prepare)
+		require.Equal(t, []*carry.Lane{l.labels.lane}, ended, name)
+	}
+	for name, prepare := range map[string]func(ls *lanes){
+		"under way": func(ls *lanes) {
+			ls.push(fetched(first, 0, 5))
+			mustNext(t, ls)
+		},
+		"refused": func(ls *lanes) {
+			ls.push(fetched(first, 0, 5))
+			ls.resolve(mustNext(t, ls), errRefused)
+		},
+		"refused tick": func(ls *lanes) {
+			ls.push(fetched(first, 0, 1))
+			ls.resolve(mustNext(t, ls), nil)
+			ls.tick(map[source]int64{first: 1}, time.Now())
+			ls.resolve(mustNext(t, ls), errRefused)
+		},
+	} {
+		_, ended := end(prepare)
+		require.Empty(t, ended, name)
+	}
+}
+
 func TestLanesRevokeGivesUpAfterTheDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ls, r := testLanes(plenty)
@@ -214,7 +265,7 @@ func TestLanesRevokeGivesUpAfterTheDeadline(t *testing.T) {
 		ls.push(fetched(first, 0, 5))
 		d := mustNext(t, ls)
 		start := time.Now()
-		require.Equal(t, []source{first}, ls.revoke(only(first), time.Minute))
+		require.Equal(t, []source{first}, revoke(ls, only(first), time.Minute))
 		require.Equal(t, time.Minute, time.Since(start))
 		ls.resolve(d, nil)
 		require.Empty(t, r.marked)
@@ -231,7 +282,7 @@ func TestLanesRevokeDoesNotWaitForRestingOrQueuedBatches(t *testing.T) {
 		ls.resolve(mustNext(t, ls), errRefused)
 		ls.push(fetched(second, 0, 5))
 		start := time.Now()
-		require.Empty(t, ls.revoke(both, time.Minute))
+		require.Empty(t, revoke(ls, both, time.Minute))
 		require.Zero(t, time.Since(start))
 		requireNothing(t, ls)
 	})
@@ -245,7 +296,7 @@ func TestLanesStopEndsAllWaiting(t *testing.T) {
 		mustNext(t, ls)
 		revoked := make(chan []source, 1)
 		ended := make(chan error, 1)
-		go func() { revoked <- ls.revoke(only(first), time.Hour) }()
+		go func() { revoked <- revoke(ls, only(first), time.Hour) }()
 		go func() {
 			_, err := ls.next(context.Background())
 			ended <- err

@@ -29,7 +29,7 @@ type metadata struct {
 func newMetadata(s source, epoch int64) metadata {
 	return metadata{
 		topic: s.topic, partition: int(s.partition), epoch: int(epoch),
-		lane: &carry.Lane{Name: s.topic + "/" + strconv.Itoa(int(s.partition)), Epoch: strconv.FormatInt(epoch, 10)},
+		lane: carry.NewLane(s.topic+"/"+strconv.Itoa(int(s.partition)), strconv.FormatInt(epoch, 10)),
 	}
 }
 

@@ -38,6 +38,7 @@ func TestRebalanceWaitsForBatchesUnderWay(t *testing.T) {
 		}
 		first := join(t, brokers, topic)
 		held := []got{read(t, first), read(t, first)}
+		endOfKept, endOfMoved := held[0].end(), held[1].end()
 
 		// One of the two partitions is to move, and waits for its batch.
 		second := join(t, brokers, topic)
@@ -47,7 +48,9 @@ func TestRebalanceWaitsForBatchesUnderWay(t *testing.T) {
 		moved := held[1]
 		if !assignedTo(first)[kept.partition] {
 			kept, moved = moved, kept
+			endOfKept, endOfMoved = endOfMoved, endOfKept
 		}
+		require.Zero(t, endOfMoved.Load())
 		moved.answer(t, nil)
 
 		// The other member goes on right behind it, in a later epoch.
@@ -56,6 +59,7 @@ func TestRebalanceWaitsForBatchesUnderWay(t *testing.T) {
 			require.Equal(t, moved.partition, g.partition)
 			require.Equal(t, next, g.offsets[0])
 			require.Greater(t, g.epoch, moved.epoch)
+			require.EqualValues(t, 1, endOfMoved.Load(), "before the other member gets it")
 			next = g.last() + 1
 			g.answer(t, nil)
 		}
@@ -69,6 +73,9 @@ func TestRebalanceWaitsForBatchesUnderWay(t *testing.T) {
 			next = g.last() + 1
 			g.answer(t, nil)
 		}
+		require.Zero(t, endOfKept.Load())
+		require.NoError(t, first.Close(context.Background()))
+		require.EqualValues(t, 1, endOfKept.Load())
 	})
 }
 
@@ -81,11 +88,13 @@ func TestRebalanceFencesAnswersThatComeLate(t *testing.T) {
 		late := read(t, first)
 		late.answer(t, nil)
 		late = read(t, first) // never answered in time
+		end := late.end()
 
 		// The first leaves the group without waiting for the answer, and the
 		// second takes over.
 		second := join(t, brokers, topic)
 		require.NoError(t, first.Close(context.Background()))
+		require.Zero(t, end.Load(), "what was learned from it is not for others")
 
 		again := read(t, second)
 		require.Equal(t, late.offsets[0], again.offsets[0], "what was not answered comes again")

@@ -29,7 +29,7 @@ const (
 
 	maxHeartbeat       = 3 * time.Second
 	defaultWatchPeriod = 10 * time.Second
-	commitTimeout      = 5 * time.Second
+	commitTimeout      = 5 * time.Second // of the commit and what processors save
 	leaveTimeout       = 5 * time.Second
 )
 
@@ -149,17 +149,22 @@ func (s *session) assigned(_ context.Context, client *kgo.Client, partitions map
 	s.log.Infof("Assigned %s in epoch %d", list(slices.Collect(sources(partitions))), epoch)
 }
 
-// revoked lets the batches under way finish and commits them, before the
-// partitions go to somebody else. Heartbeats go on meanwhile; the group waits.
+// revoked lets the batches under way finish, commits them, and lets processors save what
+// they have learned from the partitions, before these go to somebody else. Heartbeats go
+// on meanwhile; the group waits.
 func (s *session) revoked(ctx context.Context, client *kgo.Client, partitions map[string][]int32) {
 	<-s.opened
-	if unanswered := s.lanes.revoke(partitions, s.conf.patience()); len(unanswered) > 0 {
+	unanswered, ended := s.lanes.revoke(partitions, s.conf.patience())
+	if len(unanswered) > 0 {
 		s.log.Warnf("Giving up %s with a batch under way, which will be delivered again", list(unanswered))
 	}
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
 	if err := client.CommitMarkedOffsets(ctx); err != nil {
 		s.log.Warnf("Committing offsets of group %q before a rebalance, so some records will be delivered again: %v", s.conf.group, err)
+	}
+	for _, lane := range ended {
+		lane.End(ctx)
 	}
 	if len(partitions) > 0 {
 		s.log.Infof("Gave up %s", list(slices.Collect(sources(partitions))))

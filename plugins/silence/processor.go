@@ -14,6 +14,7 @@ import (
 	"buildmon/internal/reading"
 	"buildmon/internal/silence"
 	"buildmon/plugins/internal/detect"
+	"buildmon/plugins/internal/lanes"
 )
 
 const component = "silence"
@@ -127,6 +128,7 @@ var (
 	_ detect.State  = (*state)(nil)
 	_ detect.Ticker = (*state)(nil)
 	_ detect.Laned  = (*state)(nil)
+	_ lanes.Ender   = (*state)(nil)
 )
 
 // SetLane names the lane in metrics.
@@ -154,15 +156,22 @@ func (s *state) Tick(at time.Time, found []*anomaly.Anomaly) []*anomaly.Anomaly 
 
 func (s *state) report(found []*anomaly.Anomaly) []*anomaly.Anomaly {
 	if known, missed := s.Sensors(), s.Silent(); known != s.known || missed != s.missed {
-		s.known, s.missed = known, missed
-		s.sensors.Set(int64(known), s.lane)
-		s.silent.Set(int64(missed), s.lane)
+		s.show(known, missed)
 	}
 	for i := range s.found {
 		found = append(found, anomaly.NewSilence(component, about(&s.found[i])))
 	}
 	return found
 }
+
+func (s *state) show(known, missed int) {
+	s.known, s.missed = known, missed
+	s.sensors.Set(int64(known), s.lane)
+	s.silent.Set(int64(missed), s.lane)
+}
+
+// End leaves the sensors to whoever watches them now.
+func (s *state) End() { s.show(0, 0) }
 
 func about(f *silence.Finding) *anomaly.Silence {
 	s := &anomaly.Silence{Together: f.Scope != silence.Alone, At: f.At}

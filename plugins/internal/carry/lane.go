@@ -1,7 +1,9 @@
 package carry
 
 import (
+	"context"
 	"strconv"
+	"sync"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 )
@@ -25,7 +27,43 @@ type Lane struct {
 	// Epoch changes whenever the partition is assigned anew; state of an older
 	// epoch may have been overtaken by another process.
 	Epoch string
+
+	end *ending // nil of a lane whose source does not say when it ends
 }
+
+// ending is what is to be done when a lane ends.
+type ending struct {
+	mu   sync.Mutex
+	todo []func(context.Context)
+}
+
+// NewLane returns a lane that its source will end.
+func NewLane(name, epoch string) *Lane { return &Lane{Name: name, Epoch: epoch, end: &ending{}} }
+
+// AtEnd lets do be called when the lane ends: each of its batches was answered, and
+// another process may have the next one as soon as do returns. That is the time to save
+// what was learned from the lane, and to forget it. It is safe for concurrent use.
+func (l Lane) AtEnd(do func(context.Context)) {
+	if l.end == nil {
+		return
+	}
+	l.end.mu.Lock()
+	defer l.end.mu.Unlock()
+	l.end.todo = append(l.end.todo, do)
+}
+
+// End is for the source of the lane, which calls it at most once. A lane that is lost, or
+// that ends with a batch under way, is not ended: its state is not for others.
+func (l Lane) End(ctx context.Context) {
+	l.end.mu.Lock()
+	defer l.end.mu.Unlock()
+	for _, do := range l.end.todo {
+		do(ctx)
+	}
+	l.end.todo = nil
+}
+
+func (l Lane) is(other Lane) bool { return l.Name == other.Name && l.Epoch == other.Epoch }
 
 // Begin lets the messages of a lane know it. Sources that know their lane spare all
 // others to look it up for each message.
@@ -74,7 +112,7 @@ func ByLane(items []Item, fn func(lane Lane, indices []int) error) error {
 	var parts []*part
 	find := func(lane Lane) *part {
 		for _, p := range parts {
-			if p.lane == lane {
+			if p.lane.is(lane) {
 				return p
 			}
 		}
@@ -87,7 +125,7 @@ func ByLane(items []Item, fn func(lane Lane, indices []int) error) error {
 	}
 	var last *part
 	for i := range items {
-		if last == nil || items[i].Lane != last.lane {
+		if last == nil || !items[i].Lane.is(last.lane) {
 			last = find(items[i].Lane)
 		}
 		last.indices = append(last.indices, i)

@@ -238,6 +238,13 @@ const (
 	stateVersion = 1
 )
 
+// End tells the detector that its lane is no longer its own.
+func (m *memory[S]) End() {
+	if ender, ok := any(m.state).(lanes.Ender); ok {
+		ender.End()
+	}
+}
+
 // AppendBinary appends what was reported and, after it, the state of the detector.
 func (m *memory[S]) AppendBinary(b []byte) ([]byte, error) {
 	return m.state.AppendBinary(m.reports.Append(codec.AppendHeader(b, stateKind, stateVersion)))

@@ -116,6 +116,7 @@ func (k *Keeper[S]) Do(ctx context.Context, lane carry.Lane, fn func(state S)) e
 			return err
 		}
 		e.state, e.epoch, e.ready, e.dirty, e.saved = state, lane.Epoch, true, false, k.now()
+		lane.AtEnd(func(ctx context.Context) { k.end(ctx, lane, e) })
 	}
 	// Before fn, because a lane brings its next batch only when the last one was
 	// stored: what is saved is of batches that will not come again.
@@ -129,6 +130,28 @@ func (k *Keeper[S]) Do(ctx context.Context, lane carry.Lane, fn func(state S)) e
 	fn(e.state)
 	e.dirty = true
 	return nil
+}
+
+// Ender is a state that wants to know that its lane has gone to another process, or will.
+type Ender interface{ End() }
+
+// end saves and forgets the state of a lane, unless it has come back since.
+func (k *Keeper[S]) end(ctx context.Context, lane carry.Lane, e *entry[S]) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.ready || e.epoch != lane.Epoch {
+		return
+	}
+	if k.cache != "" && e.dirty {
+		if err := k.save(ctx, lane.Name, e); err != nil {
+			k.res.Logger().Warnf("%v; whoever reads %s next goes on with what was saved before", err, lane.Name)
+		}
+	}
+	if ender, ok := any(e.state).(Ender); ok {
+		ender.End()
+	}
+	var none S
+	e.state, e.ready, e.dirty = none, false, false
 }
 
 // closeTimeout bounds the saving at shutdown, for which the host sets no limit.

@@ -74,6 +74,34 @@ func TestAssignmentAnewLoadsWhatAnotherProcessSaved(t *testing.T) {
 	require.EqualValues(t, 4, feed(t, keeper(t, res, kept), carry.Lane{Name: "sensors/1", Epoch: "4"}))
 }
 
+// A process that gives a lane up saves what it has learned before another one begins.
+func TestStateGoesWithItsLane(t *testing.T) {
+	res := service.MockResources(service.MockResourcesOptAddCache("learned"))
+	here, there := keeper(t, res, kept), keeper(t, res, kept)
+	lane := carry.NewLane("sensors/1", "1")
+	feed(t, here, *lane)
+	feed(t, here, *lane)
+	lane.End(t.Context())
+	next := carry.NewLane("sensors/1", "2")
+	require.EqualValues(t, 3, feed(t, there, *next))
+	require.NoError(t, here.Close(t.Context()), "which has nothing left to save")
+
+	// It comes back before the other has ended it, as after a crash of the other.
+	back := carry.NewLane("sensors/1", "3")
+	require.EqualValues(t, 3, feed(t, here, *back))
+	lane.End(t.Context())
+	require.EqualValues(t, 4, feed(t, here, *back), "an end is that of its own epoch")
+}
+
+func TestStateThatEndsIsForgotten(t *testing.T) {
+	k := keeper(t, service.MockResources(), "{}")
+	lane := carry.NewLane("sensors/1", "1")
+	feed(t, k, *lane)
+	lane.End(t.Context())
+	require.Nil(t, k.lanes["sensors/1"].state)
+	require.EqualValues(t, 1, feed(t, k, *lane), "nothing was kept")
+}
+
 func TestStateIsSavedOnTheInterval(t *testing.T) {
 	res := service.MockResources(service.MockResourcesOptAddCache("learned"))
 	k := keeper(t, res, "state: { cache: learned, interval: 1m }")
