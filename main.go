@@ -18,6 +18,7 @@ import (
 	"buildmon/internal/command/evaluate"
 	"buildmon/internal/command/export"
 	"buildmon/internal/command/replay"
+	"buildmon/internal/headroom"
 	_ "buildmon/plugins/all"
 )
 
@@ -32,6 +33,7 @@ var ballast = make([]byte, 96<<20)
 
 func main() {
 	defer runtime.KeepAlive(ballast)
+	headroom.Bound()
 	version, dateBuilt := app.Version(version, dateBuilt)
 	service.RunCLI(context.Background(), app.Options(version, dateBuilt,
 		dashboards.Command(),
