@@ -43,9 +43,9 @@ func Field(component string) *service.ConfigField {
 	).Description("What the processor has learned, and where it is kept.")
 }
 
-// saving is held by who saves a state of this process. Meanwhile the state is there three
-// times, and those of a million sensors have a gigabyte; the others wait for their next
-// batch.
+// saving is held by who saves a state because it is time to. Meanwhile the state is there
+// three times, and those of a million sensors have a gigabyte; the others wait for their
+// next batch.
 var saving sync.Mutex
 
 // Keeper holds one state for each lane. It is safe for concurrent use; calls for
@@ -171,9 +171,7 @@ func (k *Keeper[S]) Close(ctx context.Context) error {
 	for name, e := range k.lanes {
 		e.mu.Lock()
 		if e.ready && e.dirty {
-			saving.Lock()
 			errs = append(errs, k.save(ctx, name, e))
-			saving.Unlock()
 		}
 		e.mu.Unlock()
 	}
