@@ -3,6 +3,7 @@ package features_test
 import (
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 	"time"
 
@@ -111,5 +112,33 @@ func BenchmarkDescribe(b *testing.B) {
 	for b.Loop() {
 		at += minute
 		s.Describe(at, values, features.Default, into)
+	}
+}
+
+// The figures that the documentation gives: of sensors that are new, and that were known
+// for weeks.
+func TestMemory(t *testing.T) {
+	const sensors = 2000
+	values, described := make([]float64, 5), make([]float64, 5)
+	for _, test := range []struct {
+		hours int64
+		most  float64
+	}{{1, 600}, {35 * 24, 2200}} {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		all := make([]*features.Sensor, sensors)
+		for i := range all {
+			all[i] = features.NewSensor(len(values))
+			for h := range test.hours {
+				all[i].Describe(h*hour, values, []features.Kind{features.Daily}, described)
+			}
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		each := float64(after.HeapAlloc-before.HeapAlloc) / sensors
+		t.Logf("%.2f KB for a sensor of %d metrics, of %d hours", each/1000, len(values), test.hours)
+		require.Less(t, each, test.most)
+		runtime.KeepAlive(all)
 	}
 }
