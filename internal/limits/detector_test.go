@@ -164,6 +164,29 @@ func TestAFullRoomAtNoon(t *testing.T) {
 	assert.Less(t, found[0].High, 38.0)
 }
 
+// A fault of an hour is hardly what is usual at this hour on the next day, however often
+// the sensor reports.
+func TestTheDayAfterAFault(t *testing.T) {
+	for _, interval := range []time.Duration{10 * time.Second, time.Minute, 5 * time.Minute} {
+		d := limits.New(limits.Config{Metrics: []string{"temperature"}, Threshold: limits.Normal})
+		rng := rand.New(rand.NewPCG(3, 4))
+		fault := start.AddDate(0, 0, 10).Add(21 * time.Hour)
+		var scores [1]limits.Score
+		after := 0
+		for at := start; at.Before(fault.Add(26 * time.Hour)); at = at.Add(interval) {
+			v := daily(at, rng)
+			if !at.Before(fault) && at.Before(fault.Add(time.Hour)) {
+				v += 40
+			}
+			found, _ := d.Observe("101", at, []float64{v}, scores[:], nil)
+			if at.After(fault.Add(2 * time.Hour)) {
+				after += len(found)
+			}
+		}
+		assert.LessOrEqual(t, after, 10, interval)
+	}
+}
+
 func TestWhatCreeps(t *testing.T) {
 	s, rng := learned(t, 4, flat)
 	// Within the limits of single values, but never was the mean of 24 that high.

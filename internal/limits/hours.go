@@ -10,8 +10,11 @@ const (
 	hour = 3600 * 1_000_000 // in microseconds, as all times
 	day  = 24 * hour
 
-	// quick is the share of a new value in the mean of its hour.
-	quick = 0.1
+	// A new value has the share quick in the mean of its hour, or its interval's share of
+	// most of an hour, if that is less: so a fault of an hour changes it by as much however
+	// often a sensor reports.
+	quick      = 0.1
+	mostOfHour = 50 * hour / 60
 
 	// clipDeviations is how many mean deviations a value counts for in the mean of
 	// its hour.
@@ -167,13 +170,13 @@ func (h *hours) known() bool { return h.mean == h.mean }
 // outside tells whether a value lies past the extremes of the hour and its neighbours.
 func (h *hours) outside(v float32) bool { return (v > h.top || v < h.bottom) && h.bottom <= h.top }
 
-// learn takes a value, the mean deviation from the mean of hours, and the scale of all
-// values.
-func (h *hours) learn(v, deviation float32, scale float64) {
+// learn takes a value, the interval to the next one, the mean deviation from the mean of
+// hours, and the scale of all values.
+func (h *hours) learn(v, interval, deviation float32, scale float64) {
 	h.learned = true
 	if h.known() {
 		most := clipDeviations * deviation
-		h.mean += quick * min(max(v-h.mean, -most), most)
+		h.mean += min(quick, interval/mostOfHour) * min(max(v-h.mean, -most), most)
 	} else {
 		h.mean = v
 	}

@@ -165,7 +165,7 @@ func (s *series) observe(at int64, number int64, value, least float64, late bool
 		if h.known() {
 			s.daily.learn(off)
 		}
-		h.learn(v, s.daily.dev, s.level.scale())
+		h.learn(v, s.interval, s.daily.dev, s.level.scale())
 		s.level.learn(v)
 		if s.blocks.hold() {
 			s.blocks.settle(at, s.views())
