@@ -38,7 +38,8 @@ func Metric(metric string) string {
 // and as many more as it takes to tell it from each of the others it is compared
 // with in the same sentence.
 func Value(metric string, v float64, others ...float64) string {
-	return number(metric, v, others) + unit(metric, v)
+	n := number(metric, v, others)
+	return n + unit(metric, n)
 }
 
 // Range is a range of values with their unit, or one value if both ends read the
@@ -47,11 +48,11 @@ func Range(metric string, low, high float64) string {
 	l, h := number(metric, low, nil), number(metric, high, nil)
 	switch {
 	case l == h:
-		return h + unit(metric, high)
+		return h + unit(metric, h)
 	case strings.HasPrefix(l, "-") || strings.HasPrefix(h, "-"):
-		return l + " to " + h + unit(metric, high)
+		return l + " to " + h + unit(metric, h)
 	}
-	return l + "–" + h + unit(metric, high)
+	return l + "–" + h + unit(metric, h)
 }
 
 // Between is a range of values with their unit after the word "between", or one
@@ -59,9 +60,9 @@ func Range(metric string, low, high float64) string {
 func Between(metric string, low, high float64) string {
 	l, h := number(metric, low, nil), number(metric, high, nil)
 	if l == h {
-		return "at " + h + unit(metric, high)
+		return "at " + h + unit(metric, h)
 	}
-	return "between " + l + " and " + h + unit(metric, high)
+	return "between " + l + " and " + h + unit(metric, h)
 }
 
 // Duration is a span of time without its zero parts: "10s", "1h30m", "5m".
@@ -76,12 +77,13 @@ func Duration(d time.Duration) string {
 	return s
 }
 
-func unit(metric string, v float64) string {
+// unit is that of a number as it is written.
+func unit(metric, number string) string {
 	m, ok := reading.ParseMetric(metric)
 	switch {
 	case !ok:
 		return ""
-	case m == reading.Occupancy && v == 1:
+	case m == reading.Occupancy && number == "1":
 		return " person"
 	}
 	return " " + m.Unit()

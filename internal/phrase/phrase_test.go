@@ -39,6 +39,7 @@ func TestValue(t *testing.T) {
 	f("humidity", 45.25, "45.2 %")
 	f("occupancy", 7, "7 persons")
 	f("occupancy", 1, "1 person")
+	f("occupancy", 0.8, "1 person")
 	f("energy_consumption", 41.73, "41.7 kWh")
 	f("energy_consumption", -1234.5, "-1,234.5 kWh")
 
