@@ -33,9 +33,9 @@ Prints, for each kind of fault, how many were found, after how long, and in how
 many events; for each detector, how many of its events were about a fault; false
 alarms for each day of a sensor; and the share of readings in alert on days
 without faults. An event is about a fault if it is about a metric in which the fault
-shows, or about several, until an hour after it; all else is false. The processors are those of pipelines/standalone.yaml unless
---pipeline names a file; its input, output and caches are not used. Nothing is
-stored. The same flags give the same figures.`,
+shows, or about several, until an hour after it; all else is false. The processors are
+those of pipelines/standalone.yaml unless --pipeline names a file; its input, output
+and caches are not used. Nothing is stored. The same flags give the same figures.`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "pipeline", Usage: "take the processors of the pipeline in this `FILE`"},
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "which simulated buildings"},
