@@ -3,7 +3,9 @@ package headroom
 import (
 	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -18,20 +20,27 @@ func TestALargeHeapHasLessHeadRoom(t *testing.T) {
 }
 
 func TestGOGCFollowsWhatIsAlive(t *testing.T) {
-	asked := make(chan uint64, 100)
+	const much = 50 << 20
 	before := debug.SetGCPercent(100)
 	t.Cleanup(func() { debug.SetGCPercent(before) })
 	follow(func(alive uint64) int {
-		asked <- alive
-		return 60
+		if alive >= much {
+			return 60
+		}
+		return 100
 	})
-	<-asked
-	kept := make([]byte, 50<<20)
-	for alive := uint64(0); alive < uint64(len(kept)); alive = <-asked {
-		runtime.GC() // one may have begun before they were there
+	// What is done after a collection is done some time after it.
+	becomes := func(want uint64) {
+		t.Helper()
+		sample := []metrics.Sample{{Name: "/gc/gogc:percent"}}
+		require.Eventually(t, func() bool {
+			runtime.GC()
+			metrics.Read(sample)
+			return sample[0].Value.Uint64() == want
+		}, time.Minute, time.Millisecond)
 	}
-	runtime.GC()
-	<-asked // so what was asked before is set
-	require.Equal(t, 60, debug.SetGCPercent(100))
+	kept := make([]byte, much)
+	becomes(60)
 	runtime.KeepAlive(kept)
+	becomes(100)
 }

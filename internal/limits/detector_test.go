@@ -49,7 +49,7 @@ func learned(t *testing.T, days int, level func(at time.Time, rng *rand.Rand) fl
 
 func flat(_ time.Time, rng *rand.Rand) float64 { return noise(rng) }
 
-// daily is noise by night and two degrees more from eight to five.
+// daily is noise by night and ten degrees more from eight to five.
 func daily(at time.Time, rng *rand.Rand) float64 {
 	v := noise(rng)
 	if h := at.Hour(); h >= 8 && h < 17 {

@@ -7,8 +7,8 @@
 //
 //   - Level: the value.
 //   - Daily: how far it is from the mean of this hour of the day, work days and
-//     weekends apart. The mean is mostly that of the last time, however often a sensor
-//     reports, and one hour moves it by a bounded step.
+//     weekends apart. The mean is mostly that of the last time, if a sensor reports
+//     every five minutes or more often, and one hour moves it by a bounded step.
 //   - Hour: the value, against what this hour and its neighbours had at most and at
 //     least in the last one or two weeks.
 //   - Average: the mean of the last 24 values, for what creeps.

@@ -11,8 +11,8 @@ const (
 	day  = 24 * hour
 
 	// A new value has the share quick in the mean of its hour, or its interval's share of
-	// most of an hour, if that is less: so a fault of an hour changes it by as much however
-	// often a sensor reports.
+	// most of an hour, if that is less: so a fault of an hour changes it by as much for all
+	// sensors that report every five minutes or more often.
 	quick      = 0.1
 	mostOfHour = 50 * hour / 60
 
@@ -170,7 +170,7 @@ func (h *hours) known() bool { return h.mean == h.mean }
 // outside tells whether a value lies past the extremes of the hour and its neighbours.
 func (h *hours) outside(v float32) bool { return (v > h.top || v < h.bottom) && h.bottom <= h.top }
 
-// learn takes a value, the interval to the next one, the mean deviation from the mean of
+// learn takes a value, the usual interval, the mean deviation from the mean of
 // hours, and the scale of all values.
 func (h *hours) learn(v, interval, deviation float32, scale float64) {
 	h.learned = true

@@ -131,9 +131,9 @@ func (j *judgement) consider(other judgement) {
 // by is what a view says of a value past its limits, for which it has a weight. The limits
 // of the view are around a centre. Where days differ, the next one may well reach as far
 // past them as they lie past what most days reach.
-func (s *series) by(view View, own int, weight, least float64, v, centre float32) judgement {
-	e := s.views()[own]
-	score := e.beyond(v, max(least, s.blocks.differ(own, e, v)))
+func (s *series) by(view View, place int, weight, least float64, v, centre float32) judgement {
+	e := s.views()[place]
+	score := e.beyond(v, max(least, s.blocks.differ(place, e, v)))
 	return judgement{weight * score, view, float64(v) + float64(centre), float64(e.low) + float64(centre), float64(e.high) + float64(centre)}
 }
 

@@ -337,3 +337,15 @@ func TestASourceComesBackAfterItsSensorsAreForgotten(t *testing.T) {
 		require.NoError(t, silence.New(usual).UnmarshalBinary(state))
 	}
 }
+
+// What is known of one gap fades until nothing is left of it, and the state of such a
+// sensor is read back.
+func TestAGapThatFades(t *testing.T) {
+	d := silence.New(usual)
+	for _, s := range append(regular("a", "1", time.Microsecond, 0, 2*time.Microsecond), regular("a", "1", hour, hour, 1000*24*hour)...) {
+		d.Observe(s.reading(), s.reading().Time, nil)
+	}
+	state, err := d.AppendBinary(nil)
+	require.NoError(t, err)
+	require.NoError(t, silence.New(usual).UnmarshalBinary(state))
+}

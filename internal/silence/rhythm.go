@@ -64,6 +64,7 @@ func (h *rhythm) add(gap int64, unusual bool) {
 			h.gaps[i].time /= 2
 			h.gaps[i].count /= 2
 		}
+		h.gaps = slices.DeleteFunc(h.gaps, func(g gaps) bool { return g.time == 0 || g.count == 0 })
 	}
 }
 

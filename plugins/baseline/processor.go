@@ -54,7 +54,7 @@ No message is dropped or changed. Messages that are no acceptable readings pass 
 
 == Memory
 
-0.25 KB for each sensor on its first day, and 0.5 KB from then on, in each lane (a Kafka partition). A sensor is forgotten after sixty days of silence; of a million sensors in a lane, the half that was silent longest is.`).
+0.3 KB for each sensor on its first day, and 0.5 KB from then on, in each lane (a Kafka partition). A sensor is forgotten after sixty days of silence; of a million sensors in a lane, the half that was silent longest is.`).
 		Fields(
 			service.NewStringField(fieldDrift).Default(reading.CO2.String()).
 				Description("The metric that is looked at for drift, any numeric member of the readings. Empty looks for none."),

@@ -92,10 +92,19 @@ func (g got) answer(t *testing.T, err error) {
 	require.NoError(t, g.ack(context.Background(), err))
 }
 
+// ends counts how often a lane ends.
+type ends struct{ settled, unsettled atomic.Int32 }
+
 // end counts how often the lane of a batch ends.
-func (g got) end() *atomic.Int32 {
-	var n atomic.Int32
-	carry.NewDecoder(time.Now).Batch(g.batch)[0].Lane.AtEnd(func(context.Context) { n.Add(1) })
+func (g got) end() *ends {
+	var n ends
+	carry.NewDecoder(time.Now).Batch(g.batch)[0].Lane.AtEnd(func(_ context.Context, settled bool) {
+		if settled {
+			n.settled.Add(1)
+		} else {
+			n.unsettled.Add(1)
+		}
+	})
 	return &n
 }
 

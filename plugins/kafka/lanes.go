@@ -181,6 +181,8 @@ func (ls *lanes) resolve(d delivery, err error) {
 			ls.heard(l, l.position)
 		}
 		l.done()
+	} else {
+		l.rest = min(max(minRest, 2*l.rest), maxRest)
 	}
 	switch {
 	case l.revoked:
@@ -188,7 +190,6 @@ func (ls *lanes) resolve(d delivery, err error) {
 		close(l.resolved)
 	case err != nil:
 		l.state = resting
-		l.rest = min(max(minRest, 2*l.rest), maxRest)
 		l.wake = time.AfterFunc(l.rest, func() { ls.rested(l) })
 	case len(l.queue) > 0:
 		ls.makeReady(l)
@@ -208,8 +209,8 @@ func (ls *lanes) rested(l *lane) {
 // revoke stops handing out the partitions, waits up to patience for the batches
 // that were already handed out, and gives the partitions up. It returns those
 // whose batch was not answered in time, which is delivered again to whoever gets the
-// partition, and the lanes that are at an end, as nothing of them will come again.
-func (ls *lanes) revoke(partitions map[string][]int32, patience time.Duration) (unanswered []source, ended []*carry.Lane) {
+// partition, and the lanes that are settled, which the caller has to end.
+func (ls *lanes) revoke(partitions map[string][]int32, patience time.Duration) (unanswered []source, settled []*carry.Lane) {
 	var busy []*lane
 	ls.mu.Lock()
 	for s := range sources(partitions) {
@@ -238,16 +239,22 @@ wait:
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	for s := range sources(partitions) {
-		switch l := ls.lanes[s]; {
-		case l == nil:
+		l := ls.lanes[s]
+		if l == nil {
+			continue
+		}
+		ls.remove(l)
+		switch {
 		case l.state == inFlight:
 			unanswered = append(unanswered, s)
-		case l.batch == nil && l.tick.IsZero():
-			ended = append(ended, l.labels.lane)
+			l.labels.lane.End(context.Background(), false)
+		case l.rest > 0: // refused
+			l.labels.lane.End(context.Background(), false)
+		default:
+			settled = append(settled, l.labels.lane)
 		}
-		ls.drop(s)
 	}
-	return unanswered, ended
+	return unanswered, settled
 }
 
 // lost gives partitions up at once: they may already belong to somebody else.
@@ -259,21 +266,24 @@ func (ls *lanes) lost(partitions map[string][]int32) {
 	}
 }
 
-// drop ends a lane, if there is one. Answers to its batch are ignored from now
-// on.
+// drop ends a lane, if there is one, whatever it is at.
 func (ls *lanes) drop(s source) {
-	l := ls.lanes[s]
-	if l == nil {
-		return
+	if l := ls.lanes[s]; l != nil {
+		ls.remove(l)
+		l.labels.lane.End(context.Background(), false)
 	}
-	delete(ls.lanes, s)
+}
+
+// remove lets answers to the batch of a lane be ignored from now on.
+func (ls *lanes) remove(l *lane) {
+	delete(ls.lanes, l.source)
 	l.gone = true
 	l.queue, l.batch, l.bytes = nil, nil, 0
 	if l.wake != nil {
 		l.wake.Stop()
 	}
 	// The partition counts where it is now.
-	ls.stats.setLag(s, 0)
+	ls.stats.setLag(l.source, 0)
 }
 
 // heardEnds takes the ends of partitions that were asked for. Without it the

@@ -215,47 +215,64 @@ func TestLanesRevokeWaitsForTheAnswer(t *testing.T) {
 	}
 }
 
-// A lane that is revoked is at an end if nothing of it will come again: not with a batch
-// or a tick that was refused, or that nobody answered.
-func TestLanesEndInGoodOrder(t *testing.T) {
-	end := func(prepare func(ls *lanes)) (lane *lane, ended []*carry.Lane) {
-		ls, _ := testLanes(plenty)
-		ls.assign(only(first), 1)
-		prepare(ls)
-		lane = ls.lanes[first]
-		_, ended = ls.revoke(only(first), 0)
-		return lane, ended
+// A lane that is revoked is settled if nothing of it will come again: not with a batch or
+// a tick that was refused, or that nobody answered. However it ends, it does.
+func TestLanesEnd(t *testing.T) {
+	f := func(name string, want bool, prepare func(ls *lanes)) {
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) {
+			ls, _ := testLanes(plenty)
+			ls.assign(only(first), 1)
+			lane := ls.lanes[first].labels.lane
+			var ends []bool
+			lane.AtEnd(func(_ context.Context, settled bool) { ends = append(ends, settled) })
+			prepare(ls)
+			_, settled := ls.revoke(only(first), time.Second)
+			if want {
+				require.Equal(t, []*carry.Lane{lane}, settled, name)
+				require.Empty(t, ends, name)
+			} else {
+				require.Empty(t, settled, name)
+				require.Equal(t, []bool{false}, ends, name)
+			}
+		})
 	}
-	for name, prepare := range map[string]func(ls *lanes){
-		"no batch yet": func(*lanes) {},
-		"queued":       func(ls *lanes) { ls.push(fetched(first, 0, 5)) },
-		"acknowledged": func(ls *lanes) {
-			ls.push(fetched(first, 0, 5))
-			ls.resolve(mustNext(t, ls), nil)
-		},
-	} {
-		l, ended := end(prepare)
-		require.Equal(t, []*carry.Lane{l.labels.lane}, ended, name)
+	tick := func(ls *lanes) {
+		ls.push(fetched(first, 0, 1))
+		ls.resolve(mustNext(t, ls), nil)
+		ls.tick(map[source]int64{first: 1}, time.Now())
 	}
-	for name, prepare := range map[string]func(ls *lanes){
-		"under way": func(ls *lanes) {
-			ls.push(fetched(first, 0, 5))
-			mustNext(t, ls)
-		},
-		"refused": func(ls *lanes) {
-			ls.push(fetched(first, 0, 5))
-			ls.resolve(mustNext(t, ls), errRefused)
-		},
-		"refused tick": func(ls *lanes) {
-			ls.push(fetched(first, 0, 1))
-			ls.resolve(mustNext(t, ls), nil)
-			ls.tick(map[source]int64{first: 1}, time.Now())
-			ls.resolve(mustNext(t, ls), errRefused)
-		},
-	} {
-		_, ended := end(prepare)
-		require.Empty(t, ended, name)
-	}
+	f("no batch yet", true, func(*lanes) {})
+	f("queued", true, func(ls *lanes) { ls.push(fetched(first, 0, 5)) })
+	f("acknowledged", true, func(ls *lanes) {
+		ls.push(fetched(first, 0, 5))
+		ls.resolve(mustNext(t, ls), nil)
+	})
+	f("queued tick", true, tick)
+	f("acknowledged meanwhile", true, func(ls *lanes) {
+		ls.push(fetched(first, 0, 5))
+		d := mustNext(t, ls)
+		time.AfterFunc(time.Millisecond, func() { ls.resolve(d, nil) })
+	})
+
+	f("under way", false, func(ls *lanes) {
+		ls.push(fetched(first, 0, 5))
+		mustNext(t, ls)
+	})
+	f("refused", false, func(ls *lanes) {
+		ls.push(fetched(first, 0, 5))
+		ls.resolve(mustNext(t, ls), errRefused)
+	})
+	f("refused meanwhile", false, func(ls *lanes) {
+		ls.push(fetched(first, 0, 5))
+		d := mustNext(t, ls)
+		time.AfterFunc(time.Millisecond, func() { ls.resolve(d, errRefused) })
+	})
+	f("refused tick", false, func(ls *lanes) {
+		tick(ls)
+		ls.resolve(mustNext(t, ls), errRefused)
+	})
+	f("lost", false, func(ls *lanes) { ls.lost(only(first)) })
 }
 
 func TestLanesRevokeGivesUpAfterTheDeadline(t *testing.T) {

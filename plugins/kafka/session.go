@@ -14,6 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"buildmon/plugins/internal/carry"
 )
 
 const (
@@ -29,7 +31,8 @@ const (
 
 	maxHeartbeat       = 3 * time.Second
 	defaultWatchPeriod = 10 * time.Second
-	commitTimeout      = 5 * time.Second // of the commit and what processors save
+	commitTimeout      = 5 * time.Second
+	saveTimeout        = 5 * time.Second // of all that processors have learned
 	leaveTimeout       = 5 * time.Second
 )
 
@@ -154,20 +157,28 @@ func (s *session) assigned(_ context.Context, client *kgo.Client, partitions map
 // on meanwhile; the group waits.
 func (s *session) revoked(ctx context.Context, client *kgo.Client, partitions map[string][]int32) {
 	<-s.opened
-	unanswered, ended := s.lanes.revoke(partitions, s.conf.patience())
+	unanswered, settled := s.lanes.revoke(partitions, s.conf.patience())
 	if len(unanswered) > 0 {
 		s.log.Warnf("Giving up %s with a batch under way, which will be delivered again", list(unanswered))
 	}
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
-	if err := client.CommitMarkedOffsets(ctx); err != nil {
+	err := client.CommitMarkedOffsets(ctx)
+	if err != nil {
 		s.log.Warnf("Committing offsets of group %q before a rebalance, so some records will be delivered again: %v", s.conf.group, err)
 	}
-	for _, lane := range ended {
-		lane.End(ctx)
-	}
+	s.end(settled, err == nil)
 	if len(partitions) > 0 {
 		s.log.Infof("Gave up %s", list(slices.Collect(sources(partitions))))
+	}
+}
+
+// end ends lanes. Without a commit their records will come again.
+func (s *session) end(lanes []*carry.Lane, committed bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), saveTimeout)
+	defer cancel()
+	for _, lane := range lanes {
+		lane.End(ctx, committed)
 	}
 }
 
@@ -205,7 +216,7 @@ func (s *session) resume(p source) {
 func (s *session) mark(r *kgo.Record) { s.client.MarkCommitRecords(r) }
 
 // close leaves the group, which commits what was acknowledged. Without a broker
-// to leave, it takes no longer than commitTimeout and leaveTimeout together.
+// to leave, it takes no longer than commitTimeout, saveTimeout and leaveTimeout together.
 func (s *session) close(ctx context.Context) {
 	s.lanes.stop()
 	s.stop()

@@ -34,33 +34,42 @@ type Lane struct {
 // ending is what is to be done when a lane ends.
 type ending struct {
 	mu   sync.Mutex
-	todo []func(context.Context)
+	over bool
+	todo []func(ctx context.Context, settled bool)
 }
 
 // NewLane returns a lane that its source will end.
 func NewLane(name, epoch string) *Lane { return &Lane{Name: name, Epoch: epoch, end: &ending{}} }
 
-// AtEnd lets do be called when the lane ends: each of its batches was answered, and
-// another process may have the next one as soon as do returns. That is the time to save
-// what was learned from the lane, and to forget it. It is safe for concurrent use.
-func (l Lane) AtEnd(do func(context.Context)) {
+// AtEnd lets do be called when the lane ends, or at once if it has. If it is settled then,
+// nothing that came of it will come again, and another process may have what follows as
+// soon as do returns: that is the time to save what was learned. Else the lane may belong
+// to another process already, and do must not wait for a batch of it. It is safe for
+// concurrent use.
+func (l Lane) AtEnd(do func(ctx context.Context, settled bool)) {
 	if l.end == nil {
 		return
 	}
 	l.end.mu.Lock()
-	defer l.end.mu.Unlock()
-	l.end.todo = append(l.end.todo, do)
+	over := l.end.over
+	if !over {
+		l.end.todo = append(l.end.todo, do)
+	}
+	l.end.mu.Unlock()
+	if over {
+		do(context.Background(), false)
+	}
 }
 
-// End is for the source of the lane, which calls it at most once. A lane that is lost, or
-// that ends with a batch under way, is not ended: its state is not for others.
-func (l Lane) End(ctx context.Context) {
+// End is for the source of the lane.
+func (l Lane) End(ctx context.Context, settled bool) {
 	l.end.mu.Lock()
-	defer l.end.mu.Unlock()
-	for _, do := range l.end.todo {
-		do(ctx)
+	todo := l.end.todo
+	l.end.over, l.end.todo = true, nil
+	l.end.mu.Unlock()
+	for _, do := range todo {
+		do(ctx, settled)
 	}
-	l.end.todo = nil
 }
 
 func (l Lane) is(other Lane) bool { return l.Name == other.Name && l.Epoch == other.Epoch }

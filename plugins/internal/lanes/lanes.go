@@ -63,8 +63,9 @@ type Keeper[S State] struct {
 }
 
 type entry[S State] struct {
-	mu    sync.Mutex
 	epoch string
+
+	mu    sync.Mutex
 	state S
 	ready bool
 	dirty bool
@@ -100,23 +101,15 @@ func New[S State](conf *service.ParsedConfig, res *service.Resources, fresh func
 // again until it does or ctx ends: to go on without what was learned would be to
 // go blind.
 func (k *Keeper[S]) Do(ctx context.Context, lane carry.Lane, fn func(state S)) error {
-	k.mu.Lock()
-	e := k.lanes[lane.Name]
-	if e == nil {
-		e = &entry[S]{}
-		k.lanes[lane.Name] = e
-	}
-	k.mu.Unlock()
-
+	e := k.entry(lane)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if !e.ready || e.epoch != lane.Epoch {
+	if !e.ready {
 		state, err := k.restore(ctx, lane.Name)
 		if err != nil {
 			return err
 		}
-		e.state, e.epoch, e.ready, e.dirty, e.saved = state, lane.Epoch, true, false, k.now()
-		lane.AtEnd(func(ctx context.Context) { k.end(ctx, lane, e) })
+		e.state, e.ready, e.saved = state, true, k.now()
 	}
 	// Before fn, because a lane brings its next batch only when the last one was
 	// stored: what is saved is of batches that will not come again.
@@ -132,33 +125,56 @@ func (k *Keeper[S]) Do(ctx context.Context, lane carry.Lane, fn func(state S)) e
 	return nil
 }
 
+// entry finds what is kept of a lane, or begins it.
+func (k *Keeper[S]) entry(lane carry.Lane) *entry[S] {
+	k.mu.Lock()
+	e := k.lanes[lane.Name]
+	known := e != nil && e.epoch == lane.Epoch
+	if !known {
+		e = &entry[S]{epoch: lane.Epoch}
+		k.lanes[lane.Name] = e
+	}
+	k.mu.Unlock()
+	if !known {
+		lane.AtEnd(func(ctx context.Context, settled bool) { k.end(ctx, lane.Name, e, settled) })
+	}
+	return e
+}
+
 // Ender is a state that wants to know that its lane has gone to another process, or will.
 type Ender interface{ End() }
 
-// end saves and forgets the state of a lane, unless it has come back since.
-func (k *Keeper[S]) end(ctx context.Context, lane carry.Lane, e *entry[S]) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if !e.ready || e.epoch != lane.Epoch {
+// end forgets the state of a lane. It is saved if the lane is settled; else it is not for
+// others, nor to be waited for while a batch is under way.
+func (k *Keeper[S]) end(ctx context.Context, lane string, e *entry[S], settled bool) {
+	k.mu.Lock()
+	if k.lanes[lane] == e {
+		delete(k.lanes, lane)
+	}
+	k.mu.Unlock()
+	if settled {
+		e.mu.Lock()
+	} else if !e.mu.TryLock() {
 		return
 	}
-	if k.cache != "" && e.dirty {
-		if err := k.save(ctx, lane.Name, e); err != nil {
-			k.res.Logger().Warnf("%v; whoever reads %s next goes on with what was saved before", err, lane.Name)
+	defer e.mu.Unlock()
+	if !e.ready {
+		return
+	}
+	if k.cache != "" && e.dirty && settled {
+		if err := k.save(ctx, lane, e); err != nil {
+			k.res.Logger().Warnf("%v; whoever reads %s next goes on with what was saved before", err, lane)
 		}
 	}
 	if ender, ok := any(e.state).(Ender); ok {
 		ender.End()
 	}
-	var none S
-	e.state, e.ready, e.dirty = none, false, false
 }
 
 // closeTimeout bounds the saving at shutdown, for which the host sets no limit.
 const closeTimeout = 5 * time.Second
 
-// Close saves what was learned since it was last saved. A lane that has not been
-// fed since then is left alone: it may have moved to another process.
+// Close saves what was learned since it was last saved from lanes that have not ended.
 func (k *Keeper[S]) Close(ctx context.Context) error {
 	if k.cache == "" {
 		return nil

@@ -81,25 +81,36 @@ func TestStateGoesWithItsLane(t *testing.T) {
 	lane := carry.NewLane("sensors/1", "1")
 	feed(t, here, *lane)
 	feed(t, here, *lane)
-	lane.End(t.Context())
-	next := carry.NewLane("sensors/1", "2")
-	require.EqualValues(t, 3, feed(t, there, *next))
-	require.NoError(t, here.Close(t.Context()), "which has nothing left to save")
-
-	// It comes back before the other has ended it, as after a crash of the other.
-	back := carry.NewLane("sensors/1", "3")
-	require.EqualValues(t, 3, feed(t, here, *back))
-	lane.End(t.Context())
-	require.EqualValues(t, 4, feed(t, here, *back), "an end is that of its own epoch")
+	lane.End(t.Context(), true)
+	require.Empty(t, here.lanes)
+	require.EqualValues(t, 3, feed(t, there, *carry.NewLane("sensors/1", "2")))
 }
 
-func TestStateThatEndsIsForgotten(t *testing.T) {
+// What was learned from a lane that is not settled is not for others, neither now nor
+// when the process that had it ends.
+func TestStateOfALostLaneIsForgotten(t *testing.T) {
+	res := service.MockResources(service.MockResourcesOptAddCache("learned"))
+	here, there := keeper(t, res, kept), keeper(t, res, kept)
+	lane, next := carry.NewLane("sensors/1", "1"), carry.NewLane("sensors/1", "2")
+	feed(t, here, *lane)
+	require.NoError(t, here.Do(t.Context(), *lane, func(*tally) { // while a batch is under way
+		lane.End(t.Context(), false)
+	}))
+	feed(t, there, *next)
+	next.End(t.Context(), true)
+	feed(t, here, *lane) // a batch that nobody waits for
+	require.NoError(t, here.Close(t.Context()))
+	require.EqualValues(t, 2, feed(t, there, *carry.NewLane("sensors/1", "3")))
+}
+
+// A lane that was ended late does not take the state of its next assignment along.
+func TestStateEndsWithItsEpoch(t *testing.T) {
 	k := keeper(t, service.MockResources(), "{}")
-	lane := carry.NewLane("sensors/1", "1")
+	lane, next := carry.NewLane("sensors/1", "1"), carry.NewLane("sensors/1", "2")
 	feed(t, k, *lane)
-	lane.End(t.Context())
-	require.Nil(t, k.lanes["sensors/1"].state)
-	require.EqualValues(t, 1, feed(t, k, *lane), "nothing was kept")
+	require.EqualValues(t, 1, feed(t, k, *next))
+	lane.End(t.Context(), false)
+	require.EqualValues(t, 2, feed(t, k, *next))
 }
 
 func TestStateIsSavedOnTheInterval(t *testing.T) {
