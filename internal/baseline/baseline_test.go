@@ -3,7 +3,6 @@ package baseline_test
 import (
 	"math"
 	"math/rand/v2"
-	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"buildmon/internal/baseline"
+	"buildmon/internal/testheap"
 )
 
 // A Monday.
@@ -302,25 +302,20 @@ func TestMemory(t *testing.T) {
 		most  float64
 	}{{24, 350}, {35 * 24, 600}} {
 		const sensors = 1000
-		var before, after runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&before)
-		d, p := baseline.NewFloors(usual), baseline.NewPresence(time.UTC)
-		for i := range sensors {
-			id := "sensor-" + strconv.Itoa(i)
-			for hour := range test.hours {
-				at := start.Add(time.Duration(hour) * time.Hour)
-				d.Observe(id, at, 420)
-				p.Observe(id, "Office", at, 0)
+		each := testheap.Bytes(func() any {
+			d, p := baseline.NewFloors(usual), baseline.NewPresence(time.UTC)
+			for i := range sensors {
+				id := "sensor-" + strconv.Itoa(i)
+				for hour := range test.hours {
+					at := start.Add(time.Duration(hour) * time.Hour)
+					d.Observe(id, at, 420)
+					p.Observe(id, "Office", at, 0)
+				}
 			}
-		}
-		runtime.GC()
-		runtime.ReadMemStats(&after)
-		each := float64(after.HeapAlloc-before.HeapAlloc) / sensors
+			return []any{d, p}
+		}) / sensors
 		t.Logf("%.0f bytes for a sensor of %d hours", each, test.hours)
 		assert.Less(t, each, test.most)
-		runtime.KeepAlive(d)
-		runtime.KeepAlive(p)
 	}
 }
 

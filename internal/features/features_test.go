@@ -3,7 +3,6 @@ package features_test
 import (
 	"math"
 	"math/rand/v2"
-	"runtime"
 	"testing"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 
 	"buildmon/internal/codec"
 	"buildmon/internal/features"
+	"buildmon/internal/testheap"
 )
 
 var (
@@ -124,21 +124,17 @@ func TestMemory(t *testing.T) {
 		hours int64
 		most  float64
 	}{{1, 600}, {35 * 24, 2200}} {
-		var before, after runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&before)
-		all := make([]*features.Sensor, sensors)
-		for i := range all {
-			all[i] = features.NewSensor(len(values))
-			for h := range test.hours {
-				all[i].Describe(h*hour, values, []features.Kind{features.Daily}, described)
+		each := testheap.Bytes(func() []*features.Sensor {
+			all := make([]*features.Sensor, sensors)
+			for i := range all {
+				all[i] = features.NewSensor(len(values))
+				for h := range test.hours {
+					all[i].Describe(h*hour, values, []features.Kind{features.Daily}, described)
+				}
 			}
-		}
-		runtime.GC()
-		runtime.ReadMemStats(&after)
-		each := float64(after.HeapAlloc-before.HeapAlloc) / sensors
+			return all
+		}) / sensors
 		t.Logf("%.2f KB for a sensor of %d metrics, of %d hours", each/1000, len(values), test.hours)
 		require.Less(t, each, test.most)
-		runtime.KeepAlive(all)
 	}
 }

@@ -3,7 +3,6 @@ package limits_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"buildmon/internal/limits"
+	"buildmon/internal/testheap"
 )
 
 var metrics = []string{"temperature", "humidity", "co2", "occupancy", "energy_consumption"}
@@ -98,21 +98,16 @@ func TestMemory(t *testing.T) {
 	}{{7, time.Minute, 300}, {50, time.Minute, 3500}, {300, time.Minute, 6500}, {4500, 5 * time.Minute, 8800}} {
 		const sensors = 100
 		values, scores := make([]float64, len(metrics)), make([]limits.Score, len(metrics))
-		var before, after runtime.MemStats
-		runtime.GC()
-		runtime.GC() // what pools held is freed by the second
-		runtime.ReadMemStats(&before)
-		d := limits.New(limits.Config{Metrics: metrics, Threshold: limits.Normal})
-		for n := range test.readings {
-			for i := range sensors {
-				d.Observe("sensor-"+strconv.Itoa(i), start.Add(time.Duration(n)*test.interval), values, scores, nil)
+		each := testheap.Bytes(func() *limits.Detector {
+			d := limits.New(limits.Config{Metrics: metrics, Threshold: limits.Normal})
+			for n := range test.readings {
+				for i := range sensors {
+					d.Observe("sensor-"+strconv.Itoa(i), start.Add(time.Duration(n)*test.interval), values, scores, nil)
+				}
 			}
-		}
-		runtime.GC()
-		runtime.ReadMemStats(&after)
-		each := float64(after.HeapAlloc-before.HeapAlloc) / sensors
+			return d
+		}) / sensors
 		t.Logf("%.1f KB for a sensor of %d metrics with %d readings, one every %s", each/1000, len(metrics), test.readings, test.interval)
 		assert.Less(t, each, test.most)
-		runtime.KeepAlive(d)
 	}
 }

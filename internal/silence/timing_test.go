@@ -2,13 +2,13 @@ package silence_test
 
 import (
 	"fmt"
-	"runtime"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"buildmon/internal/silence"
+	"buildmon/internal/testheap"
 )
 
 // crowd is n sensors on floors of 20 and readings of all of them in turn, ten
@@ -66,16 +66,9 @@ func TestMemoryOfSensors(t *testing.T) {
 			return d
 		},
 	} {
-		var before, after runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&before)
-		d := known()
-		runtime.GC()
-		runtime.ReadMemStats(&after)
-		each := (after.HeapAlloc - before.HeapAlloc) / n
-		t.Logf("%d bytes a sensor, %s", each, name)
-		require.Less(t, each, uint64(500))
-		runtime.KeepAlive(d)
+		each := testheap.Bytes(known) / n
+		t.Logf("%.0f bytes a sensor, %s", each, name)
+		require.Less(t, each, 500.0)
 	}
 }
 

@@ -2,13 +2,13 @@ package spike_test
 
 import (
 	"fmt"
-	"runtime"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"buildmon/internal/spike"
+	"buildmon/internal/testheap"
 )
 
 // full is a detector of five metrics whose windows are full, and the next readings
@@ -69,20 +69,16 @@ func TestMemory(t *testing.T) {
 		most     float64
 	}{{2, 500}, {10, 700}} {
 		const sensors = 2000
-		var before, after runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&before)
-		d := spike.New(spike.Config{Metrics: metrics, Window: 5})
-		for minute := range test.readings {
-			for i := range sensors {
-				d.Observe(fmt.Sprintf("sensor-%d", i), time.Unix(int64(60*minute), 0), values, changes, nil)
+		each := testheap.Bytes(func() *spike.Detector {
+			d := spike.New(spike.Config{Metrics: metrics, Window: 5})
+			for minute := range test.readings {
+				for i := range sensors {
+					d.Observe(fmt.Sprintf("sensor-%d", i), time.Unix(int64(60*minute), 0), values, changes, nil)
+				}
 			}
-		}
-		runtime.GC()
-		runtime.ReadMemStats(&after)
-		each := float64(after.HeapAlloc-before.HeapAlloc) / sensors
+			return d
+		}) / sensors
 		t.Logf("%.2f KB for a sensor of %d metrics with %d readings", each/1000, len(metrics), test.readings)
 		require.Less(t, each, test.most)
-		runtime.KeepAlive(d)
 	}
 }
