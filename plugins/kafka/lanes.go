@@ -240,19 +240,16 @@ wait:
 	defer ls.mu.Unlock()
 	for s := range sources(partitions) {
 		l := ls.lanes[s]
-		if l == nil {
-			continue
-		}
-		ls.remove(l)
 		switch {
+		case l == nil:
+			continue
 		case l.state == inFlight:
 			unanswered = append(unanswered, s)
-			l.labels.lane.End(context.Background(), false)
-		case l.rest > 0: // refused
-			l.labels.lane.End(context.Background(), false)
-		default:
+		case l.rest == 0: // nothing was refused
 			settled = append(settled, l.labels.lane)
+			ls.remove(l)
 		}
+		ls.drop(s)
 	}
 	return unanswered, settled
 }
