@@ -13,6 +13,7 @@ import (
 	"buildmon/internal/iforest"
 	"buildmon/internal/reading"
 	"buildmon/plugins/internal/detect"
+	"buildmon/plugins/internal/lanes"
 )
 
 const (
@@ -24,10 +25,7 @@ const (
 )
 
 func init() {
-	service.MustRegisterBatchProcessor(component, spec(),
-		func(conf *service.ParsedConfig, res *service.Resources) (service.BatchProcessor, error) {
-			return newFromConfig(conf, res)
-		})
+	service.MustRegisterBatchProcessor(component, spec(), Detector.Processor)
 }
 
 // judge is what the states of all lanes share.
@@ -38,7 +36,7 @@ type judge struct {
 	scored, fits, skipped *service.MetricCounter
 }
 
-func newFromConfig(conf *service.ParsedConfig, res *service.Resources) (*detect.Processor[*state], error) {
+func newDetector(conf *service.ParsedConfig, res *service.Resources, states lanes.Config) (detect.Detector, error) {
 	j := &judge{
 		scored:  res.Metrics().NewCounter("buildmon_isolation_forest_readings_scored_total"),
 		fits:    res.Metrics().NewCounter("buildmon_isolation_forest_fits_total"),
@@ -48,7 +46,7 @@ func newFromConfig(conf *service.ParsedConfig, res *service.Resources) (*detect.
 	if err != nil {
 		return nil, err
 	}
-	return detect.New(component, conf, res, func() *state { return newState(j, cfg) })
+	return detect.New(component, conf, res, states, func() *state { return newState(j, cfg) })
 }
 
 // state is what was learned from one lane, and scratch.

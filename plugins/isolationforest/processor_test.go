@@ -18,7 +18,6 @@ import (
 
 	"buildmon/internal/anomaly"
 	"buildmon/plugins/internal/carry"
-	"buildmon/plugins/internal/detect"
 	"buildmon/plugins/internal/testdetect"
 )
 
@@ -30,7 +29,7 @@ func TestConfig(t *testing.T) {
 		require.NoError(t, err)
 		conf, err := spec().ParseYAML(yaml, nil)
 		require.NoError(t, err)
-		_, err = newFromConfig(conf, service.MockResources())
+		_, err = Detector.Processor(conf, service.MockResources())
 		if errContains == "" {
 			assert.Empty(t, lints)
 			require.NoError(t, err)
@@ -87,11 +86,11 @@ func TestConfig(t *testing.T) {
 	f("state: { cache: nowhere }", `state cache "nowhere" is not a cache resource`)
 }
 
-func newProcessor(t *testing.T, res *service.Resources, yaml string) *detect.Processor[*state] {
+func newProcessor(t *testing.T, res *service.Resources, yaml string) service.BatchProcessor {
 	t.Helper()
 	conf, err := spec().ParseYAML(yaml, nil)
 	require.NoError(t, err)
-	p, err := newFromConfig(conf, res)
+	p, err := Detector.Processor(conf, res)
 	require.NoError(t, err)
 	return p
 }
@@ -134,7 +133,7 @@ func batchOf(lane string, contents ...string) service.MessageBatch {
 
 // process feeds messages in batches and returns the anomalies as JSON, which can be
 // compared.
-func process(t *testing.T, p *detect.Processor[*state], lane string, contents []string) (anomalies []string) {
+func process(t *testing.T, p service.BatchProcessor, lane string, contents []string) (anomalies []string) {
 	t.Helper()
 	for part := range slices.Chunk(contents, 50) {
 		for _, a := range testdetect.Judge(t, p, batchOf(lane, part...)) {

@@ -20,10 +20,7 @@ import (
 const component = "silence"
 
 func init() {
-	service.MustRegisterBatchProcessor(component, spec(),
-		func(conf *service.ParsedConfig, res *service.Resources) (service.BatchProcessor, error) {
-			return newFromConfig(conf, res, time.Now)
-		})
+	service.MustRegisterBatchProcessor(component, spec(), Detector.Processor)
 }
 
 // watch is the configuration that the states of all lanes share, and metrics.
@@ -31,7 +28,6 @@ type watch struct {
 	cfg      silence.Config
 	groupBy  []string
 	expected []expectation
-	now      func() time.Time
 
 	sensors, silent *service.MetricGauge
 }
@@ -42,16 +38,15 @@ type expectation struct {
 	where    map[string]string
 }
 
-func newFromConfig(conf *service.ParsedConfig, res *service.Resources, now func() time.Time) (*detect.Processor[*state], error) {
+func newDetector(conf *service.ParsedConfig, res *service.Resources, states lanes.Config) (detect.Detector, error) {
 	w := &watch{
-		now:     now,
 		sensors: res.Metrics().NewGauge("buildmon_silence_sensors", "lane"),
 		silent:  res.Metrics().NewGauge("buildmon_silence_sensors_silent", "lane"),
 	}
 	if err := w.parse(conf); err != nil {
 		return nil, err
 	}
-	return detect.New(component, conf, res, func() *state {
+	return detect.New(component, conf, res, states, func() *state {
 		return &state{watch: w, Detector: silence.New(w.cfg), labels: make([]string, len(w.groupBy))}
 	})
 }
@@ -144,7 +139,7 @@ func (s *state) Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.A
 		Sensor: r.SensorID, Time: r.Time, Group: s.labels, Interval: s.interval(r),
 		Place: silence.Place{RoomID: r.RoomID, Building: r.Building, Floor: r.Floor, RoomType: r.RoomType},
 	}
-	s.found = s.Observe(&s.seen, s.now(), s.found[:0])
+	s.found = s.Observe(&s.seen, time.Now(), s.found[:0])
 	return s.report(found)
 }
 

@@ -15,7 +15,6 @@ import (
 	"buildmon/internal/reading"
 	"buildmon/internal/simulate"
 	"buildmon/plugins/internal/carry"
-	"buildmon/plugins/internal/detect"
 	"buildmon/plugins/internal/testconfig"
 	"buildmon/plugins/internal/testdetect"
 )
@@ -40,7 +39,7 @@ func TestConfig(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			conf, err := spec().ParseYAML(test.config, nil)
 			require.NoError(t, err)
-			_, err = newFromConfig(conf, service.MockResources(), time.Now)
+			_, err = Detector.Processor(conf, service.MockResources())
 			lints, lintErr := service.GlobalEnvironment().NewComponentConfigLinter().LintProcessorYAML([]byte("silence: " + test.config))
 			require.NoError(t, lintErr)
 			testconfig.Require(t, err, lints, test.errContains, test.lintContains)
@@ -48,11 +47,11 @@ func TestConfig(t *testing.T) {
 	}
 }
 
-func processor(t *testing.T, config string, res *service.Resources) *detect.Processor[*state] {
+func processor(t *testing.T, config string, res *service.Resources) service.BatchProcessor {
 	t.Helper()
 	conf, err := spec().ParseYAML(config, nil)
 	require.NoError(t, err)
-	p, err := newFromConfig(conf, res, time.Now)
+	p, err := Detector.Processor(conf, res)
 	require.NoError(t, err)
 	return p
 }
@@ -60,7 +59,7 @@ func processor(t *testing.T, config string, res *service.Resources) *detect.Proc
 var start = time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
 
 // judged feeds messages and returns the anomalies.
-func judged(t *testing.T, p *detect.Processor[*state], batch ...*service.Message) []anomaly.Anomaly {
+func judged(t *testing.T, p service.BatchProcessor, batch ...*service.Message) []anomaly.Anomaly {
 	t.Helper()
 	return testdetect.Judge(t, p, batch)
 }

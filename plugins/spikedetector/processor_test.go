@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"buildmon/internal/anomaly"
-	"buildmon/plugins/internal/detect"
 	"buildmon/plugins/internal/testconfig"
 	"buildmon/plugins/internal/testdetect"
 )
@@ -38,7 +37,7 @@ func TestConfig(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			conf, err := spec().ParseYAML(test.config, nil)
 			require.NoError(t, err)
-			_, err = newFromConfig(conf, service.MockResources())
+			_, err = Detector.Processor(conf, service.MockResources())
 			lints, lintErr := service.GlobalEnvironment().NewComponentConfigLinter().LintProcessorYAML([]byte("spike_detector: " + test.config))
 			require.NoError(t, lintErr)
 			testconfig.Require(t, err, lints, test.errContains, test.lintContains)
@@ -46,11 +45,11 @@ func TestConfig(t *testing.T) {
 	}
 }
 
-func processor(t *testing.T, config string, res *service.Resources) *detect.Processor[*state] {
+func processor(t *testing.T, config string, res *service.Resources) service.BatchProcessor {
 	t.Helper()
 	conf, err := spec().ParseYAML(config, nil)
 	require.NoError(t, err)
-	p, err := newFromConfig(conf, res)
+	p, err := Detector.Processor(conf, res)
 	require.NoError(t, err)
 	return p
 }
@@ -58,7 +57,7 @@ func processor(t *testing.T, config string, res *service.Resources) *detect.Proc
 var start = time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
 
 // judged feeds readings and returns the anomalies.
-func judged(t *testing.T, p *detect.Processor[*state], readings ...string) []anomaly.Anomaly {
+func judged(t *testing.T, p service.BatchProcessor, readings ...string) []anomaly.Anomaly {
 	t.Helper()
 	return testdetect.Judge(t, p, testdetect.Batch(readings...))
 }

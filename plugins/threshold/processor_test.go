@@ -17,7 +17,6 @@ import (
 	"buildmon/internal/codec"
 	"buildmon/internal/limits"
 	"buildmon/internal/reading"
-	"buildmon/plugins/internal/detect"
 	"buildmon/plugins/internal/testconfig"
 	"buildmon/plugins/internal/testdetect"
 )
@@ -52,7 +51,7 @@ func TestConfig(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			conf, err := spec().ParseYAML(test.config, nil)
 			require.NoError(t, err)
-			_, err = newFromConfig(conf, service.MockResources())
+			_, err = Detector.Processor(conf, service.MockResources())
 			lints, lintErr := service.GlobalEnvironment().NewComponentConfigLinter().LintProcessorYAML([]byte("threshold:\n  " + asBlock(test.config)))
 			require.NoError(t, lintErr)
 			testconfig.Require(t, err, lints, test.errContains, test.lintContains)
@@ -68,11 +67,11 @@ func asBlock(config string) string {
 	return "{ " + config + " }"
 }
 
-func processor(t *testing.T, config string, res *service.Resources) *detect.Processor[*state] {
+func processor(t *testing.T, config string, res *service.Resources) service.BatchProcessor {
 	t.Helper()
 	conf, err := spec().ParseYAML(config, nil)
 	require.NoError(t, err)
-	p, err := newFromConfig(conf, res)
+	p, err := Detector.Processor(conf, res)
 	require.NoError(t, err)
 	return p
 }
@@ -84,7 +83,7 @@ func at(seconds int) string {
 }
 
 // judged feeds readings and returns the anomalies.
-func judged(t *testing.T, p *detect.Processor[*state], readings ...string) []anomaly.Anomaly {
+func judged(t *testing.T, p service.BatchProcessor, readings ...string) []anomaly.Anomaly {
 	t.Helper()
 	return testdetect.Judge(t, p, testdetect.Batch(readings...))
 }
@@ -95,7 +94,7 @@ func office(second int, members string) string {
 
 // warm teaches temperatures of 20 to 24 and CO₂ of 500 to 600, in three days of
 // minutes.
-func warm(t *testing.T, p *detect.Processor[*state]) (next int) {
+func warm(t *testing.T, p service.BatchProcessor) (next int) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(1, 2))
 	var feed []string
@@ -213,7 +212,7 @@ func TestLimitsOfABadFile(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
 		conf, err := spec().ParseYAML("limits_file: "+path, nil)
 		require.NoError(t, err)
-		_, err = newFromConfig(conf, service.MockResources())
+		_, err = Detector.Processor(conf, service.MockResources())
 		require.ErrorContains(t, err, errContains)
 		require.ErrorContains(t, err, "reading limits from")
 	}

@@ -42,13 +42,28 @@ func (e *every) Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.A
 	})
 }
 
-func processor(t *testing.T, res *service.Resources) *detect.Processor[*every] {
+// third is a kind of detector that has no fields.
+func third[S detect.State](fresh func() S) detect.Kind {
+	return detect.Kind{
+		Name: "third", Fields: func() []*service.ConfigField { return nil },
+		New: func(conf *service.ParsedConfig, res *service.Resources, states lanes.Config) (detect.Detector, error) {
+			return detect.New("third", conf, res, states, fresh)
+		},
+	}
+}
+
+func processorOf(t *testing.T, kind detect.Kind, config string, res *service.Resources) service.BatchProcessor {
 	t.Helper()
-	conf, err := service.NewConfigSpec().Field(lanes.Field("third")).ParseYAML("state: { cache: learned }", nil)
+	conf, err := kind.Spec(service.NewConfigSpec()).ParseYAML(config, nil)
 	require.NoError(t, err)
-	p, err := detect.New("third", conf, res, func() *every { return &every{} })
+	p, err := kind.Processor(conf, res)
 	require.NoError(t, err)
 	return p
+}
+
+func processor(t *testing.T, res *service.Resources) service.BatchProcessor {
+	t.Helper()
+	return processorOf(t, third(func() *every { return &every{} }), "state: { cache: learned }", res)
 }
 
 func resources() *service.Resources {
@@ -62,7 +77,7 @@ func message(partition, n int) *service.Message {
 	return msg
 }
 
-func process(t *testing.T, p *detect.Processor[*every], batch service.MessageBatch) service.MessageBatch {
+func process(t *testing.T, p service.BatchProcessor, batch service.MessageBatch) service.MessageBatch {
 	t.Helper()
 	got, err := p.ProcessBatch(t.Context(), batch)
 	require.NoError(t, err)
@@ -169,7 +184,7 @@ func TestProcessorContinuesAfterARestart(t *testing.T) {
 }
 
 // scores are those of the anomalies of a batch.
-func scores(t *testing.T, p *detect.Processor[*every], batch service.MessageBatch) (list []float64) {
+func scores(t *testing.T, p service.BatchProcessor, batch service.MessageBatch) (list []float64) {
 	t.Helper()
 	for _, msg := range process(t, p, batch)[len(batch):] {
 		_, value := carry.Derived(msg)
@@ -220,10 +235,7 @@ func TestTicksAreForThoseWhoWait(t *testing.T) {
 		msg.MetaSetMut(carry.MetaTopic, "sensors")
 		return msg
 	}
-	conf, err := service.NewConfigSpec().Field(lanes.Field("third")).ParseYAML("{}", nil)
-	require.NoError(t, err)
-	p, err := detect.New("third", conf, resources(), func() *patient { return &patient{} })
-	require.NoError(t, err)
+	p := processorOf(t, third(func() *patient { return &patient{} }), "{}", resources())
 	found := func(second int) int {
 		out, err := p.ProcessBatch(t.Context(), service.MessageBatch{tick(second)})
 		require.NoError(t, err)
