@@ -337,17 +337,20 @@ func newModel(cfg DetectorConfig, rows []row, perDay float64, rng *rand.Rand) *m
 		panic(fmt.Sprintf("BUG: iforest: fitting rows of one valid detector: %v", err))
 	}
 	m := &model{forest: forest, limit: math.Inf(1)}
-	scores, means := make([]float64, 0, len(rows)), make([]float64, 0, len(rows))
+	if cfg.Contamination == 0 {
+		rows = slices.DeleteFunc(rows, func(r row) bool { return r.mark == continued })
+	}
+	points = points[:0]
 	for _, r := range rows {
-		if r.mark == continued && cfg.Contamination == 0 {
-			continue
-		}
-		score := scoreOf(forest, r.values)
-		mean := score
+		points = append(points, r.values)
+	}
+	scores := make([]float64, len(rows))
+	glances(new(together), forest, points, 0, scores)
+	means := slices.Clone(scores)
+	for i, r := range rows {
 		if r.score > 0 {
-			mean += float64(r.sustained - r.score)
+			means[i] += float64(r.sustained - r.score)
 		}
-		scores, means = append(scores, score), append(means, mean)
 	}
 	m.usual, m.lasting = tailOf(scores), tailOf(means)
 	switch {

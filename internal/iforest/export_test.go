@@ -39,14 +39,13 @@ func (f *Forest) PathLength(point []float64) float64 {
 
 // ExpectedPathLength is the mean depth at which points of the sample end.
 func (f *Forest) ExpectedPathLength() float64 {
-	splits, leaves := f.perTree()
 	var sum float64
 	for t := range f.trees {
-		if splits == 0 {
-			sum += f.paths[f.leaves[t*leaves]]
+		if f.depth == 0 {
+			sum += f.paths[f.leaves[t]]
 			continue
 		}
-		sum += float64(f.expected[t*splits])
+		sum += float64(f.expected[t<<f.depth+1])
 	}
 	return sum / float64(f.trees)
 }
@@ -90,4 +89,17 @@ func (d *Detector) Refit() {
 	d.begin(d.fitted)
 	<-d.next.done
 	d.model, d.next = d.next.model, nil
+}
+
+// Together scores many points at once.
+type Together struct{ together }
+
+// NewTogether returns memory for that.
+func NewTogether() *Together { return &Together{} }
+
+// Glances is what [Forest.Glance] says of each point.
+func (w *Together) Glances(f *Forest, points [][]float64, usual float64) []float64 {
+	scores := make([]float64, len(points))
+	glances(&w.together, f, points, usual, scores)
+	return scores
 }

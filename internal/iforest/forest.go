@@ -36,9 +36,9 @@ func (c Config) Validate() error {
 
 // Forest is a fitted model. It is immutable and safe for concurrent use.
 //
-// Trees are kept as perfect binary trees in heap order, all in one array: the
-// children of split i are 2i+1 and 2i+2, so a walk needs neither links nor a test
-// for leaves. A leaf that lies higher than the last level is continued to the
+// Trees are kept as perfect binary trees in heap order, all in one array: the root is
+// split 1 and the children of split i are 2i and 2i+1, so a walk needs neither links nor
+// a test for leaves. A leaf that lies higher than the last level is continued to the
 // left by splits that send everything there.
 type Forest struct {
 	features int
@@ -47,9 +47,10 @@ type Forest struct {
 	norm     float64 // averagePath of the sample
 	trees    int
 
+	// Each tree has 2^depth places in what follows. The first is of no split.
 	medians []float64 // stand in for missing values
-	splits  []split   // 2^depth-1 for each tree
-	leaves  []uint16  // 2^depth for each tree: an index of kinds and paths
+	splits  []split
+	leaves  []uint16 // an index of kinds and paths
 
 	// For explanations: the path length to be expected of a point that has come to a
 	// split, and how many points of the sample it sent left.
@@ -60,34 +61,45 @@ type Forest struct {
 	paths []float64 // path length by kind
 }
 
-// split sends a point left when its value is at most the threshold.
-type split struct {
-	threshold order
-	feature   uint32
-}
+// split sends a point left when its value is at most the threshold. It is the order of
+// the threshold, and in its lower half the feature: so it is less than the key of a value
+// if and only if the value is larger than the threshold.
+type split uint64
+
+// key is the order of a value, to be compared with splits.
+type key uint64
+
+func splitOf(threshold order, feature int) split { return split(threshold)<<32 | split(feature) }
+
+func (s split) threshold() order { return order(s >> 32) }
+func (s split) feature() int     { return int(uint32(s)) }
+
+func keyOf(v float32) key { return key(orderOf(v)) << 32 }
 
 // through marks a split that only leads on to a leaf. Values are finite, so no
 // true split has this threshold.
-var through = split{threshold: math.MaxInt32}
+const through = split(math.MaxUint32 << 32)
 
 // order is a float32 as an integer that compares as it does: the walk through a tree
-// turns the sign of a difference into a step, where a comparison of floats would be a
-// branch that the processor guesses wrong half of the time.
-type order int32
+// turns what is borrowed in a subtraction into a step, where a comparison of floats would
+// be a branch that the processor guesses wrong half of the time.
+type order uint32
+
+const sign = 1 << 31
 
 func orderOf(v float32) order {
-	bits := int32(math.Float32bits(v + 0)) // −0 is 0
-	if bits < 0 {
-		bits ^= math.MaxInt32
+	bits := math.Float32bits(v + 0) // −0 is 0
+	if bits >= sign {
+		return order(^bits)
 	}
-	return order(bits)
+	return order(bits | sign)
 }
 
 func (o order) float() float32 {
-	if o < 0 {
-		o ^= math.MaxInt32
+	if o < sign {
+		return math.Float32frombits(uint32(^o))
 	}
-	return math.Float32frombits(uint32(o))
+	return math.Float32frombits(uint32(o ^ sign))
 }
 
 // leafKind tells leaves apart as far as path lengths go.
@@ -116,26 +128,24 @@ func newForest(features, sample int, medians []float64, trees [][]node) *Forest 
 	f := &Forest{
 		features: features, sample: sample, depth: depthLimit(sample), norm: averagePath(sample), trees: len(trees), medians: medians,
 	}
-	splits, leaves := f.perTree()
-	f.splits = make([]split, splits*f.trees)
-	f.leaves = make([]uint16, leaves*f.trees)
-	f.expected = make([]float32, splits*f.trees)
-	f.left = make([]uint16, splits*f.trees)
+	places := f.trees << f.depth
+	f.splits, f.leaves = make([]split, places), make([]uint16, places)
+	f.expected, f.left = make([]float32, places), make([]uint16, places)
 	kinds := make([]uint16, (f.depth+1)*(sample+1))
 	for t, nodes := range trees {
 		p := packer{
-			forest: f, nodes: nodes, kinds: kinds,
-			splits: f.splits[t*splits:][:splits], leaves: f.leaves[t*leaves:][:leaves],
-			expected: f.expected[t*splits:][:splits], left: f.left[t*splits:][:splits],
+			forest: f, nodes: nodes, kinds: kinds, splits: f.splitsOf(t), leaves: f.leavesOf(t),
+			expected: f.expected[t<<f.depth:][:1<<f.depth], left: f.left[t<<f.depth:][:1<<f.depth],
 		}
-		p.pack(0, 0, 0)
+		p.pack(0, 1, 0)
 	}
 	return f
 }
 
-func (f *Forest) perTree() (splits, leaves int) {
-	return 1<<f.depth - 1, 1 << f.depth
-}
+// splitsOf and leavesOf are those of one tree. The leaf at a place i of the heap is the
+// one at i less their number.
+func (f *Forest) splitsOf(tree int) []split  { return f.splits[tree<<f.depth:][:1<<f.depth] }
+func (f *Forest) leavesOf(tree int) []uint16 { return f.leaves[tree<<f.depth:][:1<<f.depth] }
 
 type packer struct {
 	forest   *Forest
@@ -154,9 +164,9 @@ func (p *packer) pack(n, at, depth int) float64 {
 	if nd.feature < 0 {
 		return p.packLeaf(at, leafKind{depth: depth, points: nd.points})
 	}
-	p.splits[at] = split{threshold: orderOf(nd.threshold), feature: uint32(nd.feature)}
+	p.splits[at] = splitOf(orderOf(nd.threshold), nd.feature)
 	left, right := p.nodes[n+1].points, p.nodes[nd.right].points
-	mean := (float64(left)*p.pack(n+1, 2*at+1, depth+1) + float64(right)*p.pack(nd.right, 2*at+2, depth+1)) / float64(left+right)
+	mean := (float64(left)*p.pack(n+1, 2*at, depth+1) + float64(right)*p.pack(nd.right, 2*at+1, depth+1)) / float64(left+right)
 	p.expected[at], p.left[at] = float32(mean), uint16(left)
 	return mean
 }
@@ -170,7 +180,7 @@ func (p *packer) packLeaf(at int, kind leafKind) float64 {
 		*place = uint16(len(f.kinds))
 	}
 	k := *place - 1
-	for ; at < len(p.splits); at = 2*at + 1 {
+	for ; at < len(p.splits); at *= 2 {
 		p.splits[at] = through
 		p.expected[at], p.left[at] = float32(f.paths[k]), uint16(kind.points)
 	}

@@ -20,25 +20,24 @@ func (f *Forest) MarshalBinary() ([]byte, error) {
 	}
 	b = appendFloats(b, f.medians)
 	for t := range f.trees {
-		b = f.appendTree(b, t, 0)
+		b = f.appendTree(b, t, 1)
 	}
 	return b, nil
 }
 
 // appendTree writes what lies below a place of the heap, in preorder.
 func (f *Forest) appendTree(b []byte, tree, at int) []byte {
-	splits, leaves := f.perTree()
-	s := f.splits[tree*splits:][:splits]
-	if at < splits && s[at] != through {
-		b = codec.AppendUint(b, uint64(s[at].feature)+1)
-		b = codec.AppendUint(b, uint64(math.Float32bits(s[at].threshold.float())))
-		b = f.appendTree(b, tree, 2*at+1)
-		return f.appendTree(b, tree, 2*at+2)
+	splits := f.splitsOf(tree)
+	if at < len(splits) && splits[at] != through {
+		b = codec.AppendUint(b, uint64(splits[at].feature())+1)
+		b = codec.AppendUint(b, uint64(math.Float32bits(splits[at].threshold().float())))
+		b = f.appendTree(b, tree, 2*at)
+		return f.appendTree(b, tree, 2*at+1)
 	}
-	for at < splits {
-		at = 2*at + 1
+	for at < len(splits) {
+		at *= 2
 	}
-	kind := f.kinds[f.leaves[tree*leaves+at-splits]]
+	kind := f.kinds[f.leavesOf(tree)[at-len(splits)]]
 	return codec.AppendUint(codec.AppendUint(b, 0), uint64(kind.points))
 }
 

@@ -3,6 +3,7 @@ package iforest
 import (
 	"fmt"
 	"math"
+	"math/bits"
 	"slices"
 )
 
@@ -12,9 +13,7 @@ const narrow = 32
 // Score tells how unusual a point is, within (0, 1). The point must have as many
 // values as those the forest was fitted on. Score does not allocate for points of
 // up to 32 values.
-func (f *Forest) Score(point []float64) float64 { return scoreOf(f, point) }
-
-func scoreOf[T Value](f *Forest, point []T) float64 { return glanceOf(f, point, 0) }
+func (f *Forest) Score(point []float64) float64 { return glanceOf(f, point, 0) }
 
 // Glance is the score of a point, or about that if it is usual: one that the first
 // quarter of the trees gives no more than that score gets their score. So points that
@@ -25,32 +24,36 @@ func glanceOf[T Value](f *Forest, point []T, usual float64) float64 {
 	if f.norm == 0 {
 		return 0.5 // grown from a single point: nothing stands out
 	}
-	var buf [narrow]order
+	var buf [narrow]key
 	row := rowOf(f, buf[:0], point)
 	walk := func(length float64, from, to int) float64 {
 		if f.features <= narrow {
-			return f.walk((*[narrow]order)(row[:narrow]), length, from, to)
+			return f.walk((*[narrow]key)(row[:narrow]), length, from, to)
 		}
 		return f.walkWide(row, length, from, to)
 	}
 	length, walked := 0.0, 0
 	if some := f.trees / 4; usual > 0 && some > 0 {
 		length, walked = walk(0, 0, some), some
-		if score := math.Exp2(-length / (float64(some) * f.norm)); score <= usual {
+		if score := f.scoreOf(length, some); score <= usual {
 			return score
 		}
 	}
-	length = walk(length, walked, f.trees)
-	return math.Exp2(-length / (float64(f.trees) * f.norm))
+	return f.scoreOf(walk(length, walked, f.trees), f.trees)
+}
+
+// scoreOf is the score of a point with that length of all its paths through some trees.
+func (f *Forest) scoreOf(length float64, trees int) float64 {
+	return math.Exp2(-length / (float64(trees) * f.norm))
 }
 
 // rowOf appends what trees compare of a point.
-func rowOf[T Value](f *Forest, row []order, point []T) []order {
+func rowOf[T Value](f *Forest, row []key, point []T) []key {
 	if len(point) != f.features {
 		panic(fmt.Sprintf("BUG: iforest: a point of %d values for a forest of %d", len(point), f.features))
 	}
 	for i, v := range point {
-		row = append(row, orderOf(rounded(v, f.medians[i])))
+		row = append(row, keyOf(rounded(v, f.medians[i])))
 	}
 	return row
 }
@@ -58,23 +61,21 @@ func rowOf[T Value](f *Forest, row []order, point []T) []order {
 // walk adds the depths at which the point ends in the trees from one to before another.
 // Four trees are walked side by side, so that the processor does not wait for one step
 // before it begins the next.
-func (f *Forest) walk(row *[narrow]order, sum float64, t, end int) float64 {
-	splits, leaves := f.perTree()
+func (f *Forest) walk(row *[narrow]key, sum float64, t, end int) float64 {
+	n := uint64(1) << f.depth
 	for ; t+4 <= end; t += 4 {
-		s := f.splits[t*splits:][:4*splits]
-		s0, s1, s2, s3 := s[:splits], s[splits:][:splits], s[2*splits:][:splits], s[3*splits:][:splits]
-		var i0, i1, i2, i3 int
+		s0, s1, s2, s3 := f.splitsOf(t), f.splitsOf(t+1), f.splitsOf(t+2), f.splitsOf(t+3)
+		i0, i1, i2, i3 := uint64(1), uint64(1), uint64(1), uint64(1)
 		for range f.depth {
-			i0 = next(s0[i0], row[s0[i0].feature%narrow], i0)
-			i1 = next(s1[i1], row[s1[i1].feature%narrow], i1)
-			i2 = next(s2[i2], row[s2[i2].feature%narrow], i2)
-			i3 = next(s3[i3], row[s3[i3].feature%narrow], i3)
+			i0 = next(s0[i0], row[s0[i0]%narrow], i0)
+			i1 = next(s1[i1], row[s1[i1]%narrow], i1)
+			i2 = next(s2[i2], row[s2[i2]%narrow], i2)
+			i3 = next(s3[i3], row[s3[i3]%narrow], i3)
 		}
-		l := f.leaves[t*leaves:][:4*leaves]
-		sum += f.paths[l[i0-splits]]
-		sum += f.paths[l[leaves+i1-splits]]
-		sum += f.paths[l[2*leaves+i2-splits]]
-		sum += f.paths[l[3*leaves+i3-splits]]
+		sum += f.paths[f.leavesOf(t)[i0-n]]
+		sum += f.paths[f.leavesOf(t + 1)[i1-n]]
+		sum += f.paths[f.leavesOf(t + 2)[i2-n]]
+		sum += f.paths[f.leavesOf(t + 3)[i3-n]]
 	}
 	for ; t < end; t++ {
 		sum += f.depthIn(t, row[:])
@@ -83,7 +84,7 @@ func (f *Forest) walk(row *[narrow]order, sum float64, t, end int) float64 {
 }
 
 // walkWide is the same for points of any number of values.
-func (f *Forest) walkWide(row []order, sum float64, t, end int) float64 {
+func (f *Forest) walkWide(row []key, sum float64, t, end int) float64 {
 	for ; t < end; t++ {
 		sum += f.depthIn(t, row)
 	}
@@ -91,20 +92,20 @@ func (f *Forest) walkWide(row []order, sum float64, t, end int) float64 {
 }
 
 // depthIn is the depth at which the point ends in one tree.
-func (f *Forest) depthIn(t int, row []order) float64 {
-	splits, leaves := f.perTree()
-	s := f.splits[t*splits:][:splits]
-	i := 0
+func (f *Forest) depthIn(t int, row []key) float64 {
+	s, i := f.splitsOf(t), uint64(1)
 	for range f.depth {
-		i = next(s[i], row[s[i].feature], i)
+		i = next(s[i], row[s[i].feature()], i)
 	}
-	return f.paths[f.leaves[t*leaves+i-splits]]
+	return f.paths[f.leavesOf(t)[i-uint64(len(s))]]
 }
 
 // next is the child of split i that a value goes to: one further if the value is
 // larger than the threshold.
-func next(s split, v order, i int) int {
-	return 2*i + 1 + int(uint64(int64(s.threshold)-int64(v))>>63)
+func next(s split, v key, i uint64) uint64 {
+	_, larger := bits.Sub64(uint64(s), uint64(v), 0)
+	i, _ = bits.Add64(i, i, larger)
+	return i
 }
 
 // Explain says which features made a point unusual. At each split on the way of
@@ -115,25 +116,24 @@ func next(s split, v order, i int) int {
 //
 // Explain fills credits, which must be as long as the point, and returns it.
 func (f *Forest) Explain(point, credits []float64) []float64 {
-	var buf [narrow]order
+	var buf [narrow]key
 	row := rowOf(f, buf[:0], point)
 	clear(credits)
-	splits, leaves := f.perTree()
 	for t := range f.trees {
-		s, e := f.splits[t*splits:][:splits], f.expected[t*splits:][:splits]
-		i := 0
+		s, e, i := f.splitsOf(t), f.expected[t<<f.depth:], uint64(1)
 		for range f.depth {
 			if s[i] == through {
 				break
 			}
-			child := next(s[i], row[s[i].feature], i)
+			feature := s[i].feature()
+			child := next(s[i], row[feature], i)
 			after := 0.0
-			if child < splits {
+			if n := uint64(len(s)); child < n {
 				after = float64(e[child])
 			} else {
-				after = f.paths[f.leaves[t*leaves+child-splits]]
+				after = f.paths[f.leavesOf(t)[child-n]]
 			}
-			credits[s[i].feature] += float64(e[i]) - after
+			credits[feature] += float64(e[i]) - after
 			i = child
 		}
 	}

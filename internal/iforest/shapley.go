@@ -28,14 +28,14 @@ func (f *Forest) Shapley(point, credits []float64) []float64 {
 	if players < 1 || players > MaxPlayers || f.features%players != 0 {
 		panic(fmt.Sprintf("BUG: iforest: %d players for %d features", players, f.features))
 	}
-	var buf [narrow]order
+	var buf [narrow]key
 	w := walk{forest: f, row: rowOf(f, buf[:0], point), each: f.features / players}
 	worth := make([]float64, 1<<players)
 	for known := range worth {
 		w.known = known
 		for t := range f.trees {
 			w.tree = t
-			worth[known] += w.expect(0, f.sample)
+			worth[known] += w.expect(1, f.sample)
 		}
 		worth[known] /= float64(f.trees)
 	}
@@ -63,7 +63,7 @@ func weight(size, n int) float64 {
 // walk goes down one tree with the features of some players known.
 type walk struct {
 	forest *Forest
-	row    []order
+	row    []key
 	each   int // features of a player
 	tree   int
 	known  int // a bit for each player
@@ -73,22 +73,21 @@ type walk struct {
 // points of the sample came.
 func (w *walk) expect(at, points int) float64 {
 	f := w.forest
-	splits, leaves := f.perTree()
-	if at >= splits {
-		return f.paths[f.leaves[w.tree*leaves+at-splits]]
+	splits := f.splitsOf(w.tree)
+	if at >= len(splits) {
+		return f.paths[f.leavesOf(w.tree)[at-len(splits)]]
 	}
-	s := f.splits[w.tree*splits+at]
+	s, place := splits[at], w.tree<<f.depth+at
 	if s == through {
-		return float64(f.expected[w.tree*splits+at])
+		return float64(f.expected[place])
 	}
-	left := int(f.left[w.tree*splits+at])
-	if w.known>>(int(s.feature)/w.each)&1 == 1 {
-		child := next(s, w.row[s.feature], at)
-		if child == 2*at+1 {
-			return w.expect(child, left)
+	left := int(f.left[place])
+	if feature := s.feature(); w.known>>(feature/w.each)&1 == 1 {
+		if child := next(s, w.row[feature], uint64(at)); child&1 == 1 {
+			return w.expect(2*at+1, points-left)
 		}
-		return w.expect(child, points-left)
+		return w.expect(2*at, left)
 	}
 	share := float64(left) / float64(points)
-	return share*w.expect(2*at+1, left) + (1-share)*w.expect(2*at+2, points-left)
+	return share*w.expect(2*at, left) + (1-share)*w.expect(2*at+1, points-left)
 }
