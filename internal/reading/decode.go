@@ -27,18 +27,21 @@ const (
 var Oldest = time.Date(2000, 1, 2, 0, 0, 0, 0, time.UTC)
 
 // Decoder turns messages into readings. It keeps the texts that come again and
-// again, such as ids and names of buildings, so that each is allocated once.
+// again, such as ids and names of buildings, so that each is allocated once, and knows
+// what to expect.
 //
 // A Decoder is not safe for concurrent use.
 type Decoder struct {
 	now   func() time.Time
 	json  jsontext.Decoder
 	texts map[string]string
+	habits
+	moments moments
 }
 
 // NewDecoder returns a decoder that judges timestamps by the given clock.
 func NewDecoder(now func() time.Time) *Decoder {
-	return &Decoder{now: now, texts: map[string]string{}}
+	return &Decoder{now: now, texts: map[string]string{}, habits: habits{sensors: map[string]*sayings{}}}
 }
 
 // Decode parses one message. The error is always an *Error, and the reading does
@@ -96,7 +99,7 @@ func (d *Decoder) strict(r *Reading, data []byte) (timestamp bool, err error) {
 		if err != nil {
 			return false, malformed(err)
 		}
-		known := memberOf(name)
+		known := memberOf(name[1 : len(name)-1])
 		var other string
 		if known == unknown {
 			if other, err = d.text("a member name", name); err != nil {
@@ -140,29 +143,50 @@ const (
 	metricMember // and the metrics after it
 )
 
-// memberOf compares quoted names, which is exact unless a name is written with
-// needless escapes; such a name is kept as an extra.
-func memberOf(quoted []byte) member {
-	switch string(quoted) {
-	case `"sensor_id"`:
+// memberOf compares names as they are between quotes, which is exact unless a name is
+// written with needless escapes; such a name is kept as an extra.
+func memberOf(name []byte) member {
+	switch string(name) {
+	case "sensor_id":
 		return sensorMember
-	case `"room_id"`:
+	case "room_id":
 		return roomMember
-	case `"building"`:
+	case "building":
 		return buildingMember
-	case `"floor"`:
+	case "floor":
 		return floorMember
-	case `"room_type"`:
+	case "room_type":
 		return roomTypeMember
-	case `"status"`:
+	case "status":
 		return statusMember
-	case `"timestamp"`:
+	case "timestamp":
 		return timestampMember
 	}
-	if m, ok := ParseMetric(string(quoted[1 : len(quoted)-1])); ok {
+	if m, ok := ParseMetric(string(name)); ok {
 		return metricMember + member(m)
 	}
 	return unknown
+}
+
+// labels are the names of the text members from roomMember on.
+var labels = [numLabels]string{"room_id", "building", "floor", "room_type", "status"}
+
+const numLabels = timestampMember - roomMember
+
+// label is where r keeps such a member.
+func (r *Reading) label(known member) *string {
+	switch known {
+	case roomMember:
+		return &r.RoomID
+	case buildingMember:
+		return &r.Building
+	case floorMember:
+		return &r.Floor
+	case roomTypeMember:
+		return &r.RoomType
+	default:
+		return &r.Status
+	}
 }
 
 func (d *Decoder) set(r *Reading, known member, other string, value jsontext.Value) (err error) {
@@ -171,16 +195,8 @@ func (d *Decoder) set(r *Reading, known member, other string, value jsontext.Val
 		return d.setExtra(r, other, value)
 	case sensorMember:
 		r.SensorID, err = d.text("sensor_id", value)
-	case roomMember:
-		r.RoomID, err = d.text("room_id", value)
-	case buildingMember:
-		r.Building, err = d.text("building", value)
-	case floorMember:
-		r.Floor, err = d.text("floor", value)
-	case roomTypeMember:
-		r.RoomType, err = d.text("room_type", value)
-	case statusMember:
-		r.Status, err = d.text("status", value)
+	case roomMember, buildingMember, floorMember, roomTypeMember, statusMember:
+		*r.label(known), err = d.text(labels[known-roomMember], value)
 	case timestampMember:
 		r.Time, err = parseTime(value)
 	default:
@@ -245,15 +261,20 @@ func (d *Decoder) text(name string, value jsontext.Value) (string, error) {
 	if bytes.IndexByte(raw, 0) >= 0 {
 		return "", refuse(NULCharacter, "%s holds a NUL character", name)
 	}
+	return d.intern(raw), nil
+}
+
+// intern returns the text that equals raw, the same one each time.
+func (d *Decoder) intern(raw []byte) string {
 	if s, ok := d.texts[string(raw)]; ok {
-		return s, nil
+		return s
 	}
 	if len(d.texts) >= maxIntern {
 		clear(d.texts)
 	}
 	s := string(raw)
 	d.texts[s] = s
-	return s, nil
+	return s
 }
 
 func number(name string, value jsontext.Value) (float64, error) {
@@ -275,8 +296,13 @@ func parseTime(value jsontext.Value) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, refuse(BadTimestamp, "timestamp is %s, want RFC 3339 with a zone, such as %q", shown(value), "2026-01-05T09:30:00Z")
 	}
+	return inMicroseconds(t), nil
+}
+
+// inMicroseconds is t in UTC without what Postgres does not keep.
+func inMicroseconds(t time.Time) time.Time {
 	t = t.UTC()
-	return t.Add(-time.Duration(t.Nanosecond() % 1000)), nil
+	return t.Add(-time.Duration(t.Nanosecond() % 1000))
 }
 
 // shown is foreign text for an error, cut to a readable length.

@@ -2,15 +2,17 @@ package reading
 
 import (
 	"bytes"
-	"unicode/utf8"
-
-	"github.com/go-json-experiment/json/jsontext"
+	"math"
 )
 
 // plain decodes an object of the form that nearly all messages have: strings without
-// escapes, numbers and null, each name once. It takes a third of the time of the
+// escapes, numbers and null, each name once. It takes a seventh of the time of the
 // strict way and accepts nothing that the strict way would not, with the same result.
 // It returns false for everything else, right or wrong, and leaves r in any state.
+//
+// Most of a message is what was read before: the names are those of the last message, and
+// a sensor is where it was. Both are compared with what was there then, and only what is
+// news is taken apart.
 func (d *Decoder) plain(r *Reading, data []byte) (timestamp, ok bool) {
 	s := scanner{data: data}
 	if s.skip() != '{' {
@@ -18,37 +20,30 @@ func (d *Decoder) plain(r *Reading, data []byte) (timestamp, ok bool) {
 	}
 	s.at++
 	var seen uint32
-	for first := true; ; first = false {
+	d.said = &d.nobody
+	for place := 0; ; place++ {
 		c := s.skip()
-		if c == '}' && first {
+		if c == '}' && place == 0 {
 			break
 		}
-		name := s.scalar()
-		if len(name) == 0 || name[0] != '"' || s.skip() != ':' {
+		name, ok := d.nameAt(&s, place)
+		if !ok {
 			return false, false
 		}
-		s.at++
-		s.skip()
-		value := s.scalar()
-		if len(value) == 0 {
-			return false, false
+		switch bit := uint32(1) << name.known; {
+		case name.known == unknown:
+			ok = !holds(r.Extra, name.text) && s.extra(r, name.text)
+		case seen&bit != 0:
+			ok = false
+		case s.null():
+			seen |= bit
+		default:
+			seen |= bit
+			ok = d.valueAt(&s, r, name.known)
+			timestamp = timestamp || name.known == timestampMember
 		}
-		known := memberOf(name)
-		var other string
-		if known == unknown {
-			var err error
-			if other, err = d.text("a member name", name); err != nil || holds(r.Extra, other) {
-				return false, false
-			}
-		} else if seen&(1<<known) != 0 {
+		if !ok {
 			return false, false
-		}
-		seen |= 1 << known
-		if value.Kind() != 'n' || known == unknown {
-			if d.set(r, known, other, value) != nil {
-				return false, false
-			}
-			timestamp = timestamp || known == timestampMember
 		}
 		if c = s.skip(); c == '}' {
 			break
@@ -62,6 +57,37 @@ func (d *Decoder) plain(r *Reading, data []byte) (timestamp, ok bool) {
 	return timestamp, s.skip() == 0 && s.at == len(data)
 }
 
+// valueAt takes the value of a member that has a column.
+func (d *Decoder) valueAt(s *scanner, r *Reading, known member) (ok bool) {
+	switch {
+	case known == sensorMember:
+		r.SensorID, ok = d.sensorAt(s)
+	case known < timestampMember:
+		*r.label(known), ok = d.labelAt(s, known)
+	case known == timestampMember:
+		r.Time, ok = d.moments.parse(s.string())
+	default:
+		m := known - metricMember
+		r.Values[m], ok = s.number()
+		ok = ok && metrics[m].min <= r.Values[m] && r.Values[m] <= metrics[m].max
+	}
+	return ok
+}
+
+// extra takes the value of a member that has no column.
+func (s *scanner) extra(r *Reading, name string) bool {
+	f, start := Field{Name: name, Number: math.NaN()}, s.at
+	if !s.null() && s.string() == nil {
+		var ok bool
+		if f.Number, ok = s.number(); !ok {
+			return false
+		}
+	}
+	f.Raw = bytes.Clone(s.data[start:s.at])
+	r.Extra = append(r.Extra, f)
+	return true
+}
+
 func holds(fields []Field, name string) bool {
 	for i := range fields {
 		if fields[i].Name == name {
@@ -69,95 +95,4 @@ func holds(fields []Field, name string) bool {
 		}
 	}
 	return false
-}
-
-// scanner finds the scalars of a JSON text.
-type scanner struct {
-	data []byte
-	at   int
-}
-
-// skip goes to the next byte that is not white space and returns it, or 0 at the end.
-func (s *scanner) skip() byte {
-	for ; s.at < len(s.data); s.at++ {
-		switch c := s.data[s.at]; c {
-		case ' ', '\t', '\n', '\r':
-		default:
-			return c
-		}
-	}
-	return 0
-}
-
-// scalar takes a string without escapes, a number or null, and returns nothing for
-// what is something else.
-func (s *scanner) scalar() jsontext.Value {
-	if s.at == len(s.data) {
-		return nil
-	}
-	start := s.at
-	switch c := s.data[s.at]; {
-	case c == '"':
-		s.at = endOfString(s.data, start)
-	case c == '-' || '0' <= c && c <= '9':
-		s.at = endOfNumber(s.data, start)
-	case bytes.HasPrefix(s.data[start:], []byte("null")):
-		s.at = start + len("null")
-	}
-	return jsontext.Value(s.data[start:s.at])
-}
-
-// endOfString is where the string that begins at start ends, or start if it is not
-// closed, has escapes or control characters, or is not UTF-8.
-func endOfString(data []byte, start int) int {
-	var or byte
-	for at := start + 1; at < len(data); at++ {
-		c := data[at]
-		if c == '"' {
-			if or >= utf8.RuneSelf && !utf8.Valid(data[start:at]) {
-				return start
-			}
-			return at + 1
-		}
-		if c < ' ' || c == '\\' {
-			return start
-		}
-		or |= c
-	}
-	return start
-}
-
-// endOfNumber is where the number that begins at start ends, or start if there is
-// none of the form that JSON allows.
-func endOfNumber(data []byte, start int) int {
-	at := start
-	digits := func() bool {
-		from := at
-		for at < len(data) && '0' <= data[at] && data[at] <= '9' {
-			at++
-		}
-		return at > from
-	}
-	if data[at] == '-' {
-		at++
-	}
-	if at < len(data) && data[at] == '0' {
-		at++ // nothing but a fraction or an exponent may follow
-	} else if !digits() {
-		return start
-	}
-	if at < len(data) && data[at] == '.' {
-		if at++; !digits() {
-			return start
-		}
-	}
-	if at < len(data) && data[at]|0x20 == 'e' {
-		if at++; at < len(data) && (data[at] == '+' || data[at] == '-') {
-			at++
-		}
-		if !digits() {
-			return start
-		}
-	}
-	return at
 }

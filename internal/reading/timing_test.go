@@ -3,6 +3,10 @@ package reading_test
 import (
 	"encoding/json"
 	"testing"
+	"time"
+
+	"buildmon/internal/reading"
+	"buildmon/internal/simulate"
 )
 
 func BenchmarkDecode(b *testing.B) {
@@ -11,6 +15,31 @@ func BenchmarkDecode(b *testing.B) {
 	b.SetBytes(int64(len(message)))
 	for b.Loop() {
 		if _, err := d.Decode(message); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkDecodeBuildings is of a thousand sensors that report in turn, as a partition
+// holds them.
+func BenchmarkDecodeBuildings(b *testing.B) {
+	b.ReportAllocs()
+	start := time.Date(2026, 1, 5, 6, 0, 0, 0, time.UTC)
+	s, err := simulate.New(simulate.Config{
+		Seed: 1, Buildings: 3, Floors: 4, RoomsPerFloor: 84, Location: time.UTC, Start: start, End: start.Add(5 * time.Minute),
+		Interval: 10 * time.Second, FaultShare: 0.05, FaultKinds: simulate.Faults(),
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var messages [][]byte
+	for e := (simulate.Event{}); s.Next(&e); {
+		messages = append(messages, e.Reading.AppendJSON(nil))
+	}
+	d := decoder()
+	var r reading.Reading
+	for n := 0; b.Loop(); n++ {
+		if err := d.DecodeTo(&r, messages[n%len(messages)]); err != nil {
 			b.Fatal(err)
 		}
 	}
