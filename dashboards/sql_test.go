@@ -62,9 +62,7 @@ pipeline:
   threads: 1
   processors:
     - tumbling_window: { size: 30s, group_by: [ building, floor ] }
-    - isolation_forest: {}
-    - threshold: {}
-    - spike_detector: {}
+    - detectors: [ { isolation_forest: {} }, { threshold: {} }, { spike_detector: {} } ]
 output:
   postgres: { dsn: %q }
 `, start.Format(time.RFC3339), interval, count, dsn)))

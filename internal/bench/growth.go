@@ -51,7 +51,7 @@ var dimensions = []dimension{
 // at their own interval it is a matter of luck whether they do, and that takes memory.
 func saving(interval string) (settings []string) {
 	for i, name := range []string{"isolation_forest", "threshold", "spike_detector", "baseline", "silence"} {
-		settings = append(settings, fmt.Sprintf("pipeline.processors.%d.%s.state.interval=%s", i+1, name, interval))
+		settings = append(settings, fmt.Sprintf("pipeline.processors.1.detectors.%d.%s.state.interval=%s", i, name, interval))
 	}
 	return settings
 }

@@ -4,6 +4,7 @@ package all
 import (
 	_ "buildmon/plugins/alerts"
 	_ "buildmon/plugins/baseline"
+	_ "buildmon/plugins/detectors"
 	_ "buildmon/plugins/email"
 	_ "buildmon/plugins/isolationforest"
 	_ "buildmon/plugins/kafka"

@@ -93,8 +93,16 @@ func specOf(t *testing.T, view *service.ConfigView) (s spec) {
 	return s
 }
 
-// fields are all fields with their full names, parents before children.
-func (s spec) fields() []field { return flatten("", s.Config.Children) }
+// fields are all fields with their full names, parents before children. A component
+// that is a list or a value has its own name instead.
+func (s spec) fields() []field {
+	if len(s.Config.Children) == 0 {
+		whole := s.Config
+		whole.Name = s.Name
+		return []field{whole}
+	}
+	return flatten("", s.Config.Children)
+}
 
 func flatten(prefix string, children []field) (all []field) {
 	for _, f := range children {

@@ -31,13 +31,8 @@ const (
 	fieldTimeZone  = "time_zone"
 )
 
-const rule = `root = if this.drift.or("co2") == "" && this.presence.or("occupancy") == "" { [ "drift and presence are both empty, so nothing would be judged" ] }`
-
-// Detector is that of the processor.
-var Detector = detect.Kind{Name: component, Fields: fields, Rule: rule, New: newDetector}
-
 func spec() *service.ConfigSpec {
-	return Detector.Spec(service.NewConfigSpec().
+	return service.NewConfigSpec().
 		Version("0.2.0").
 		Categories("Detection").
 		Summary("Finds what takes days to see: CO₂ sensors that drift, and rooms in use at hours when they are empty.").
@@ -60,6 +55,22 @@ No message is dropped or changed. Messages that are no acceptable readings pass 
 == Memory
 
 0.3 KB for each sensor on its first day, and 0.5 KB from then on, in each lane (a Kafka partition). A sensor is forgotten after sixty days of silence; of a million sensors in a lane, the half that was silent longest is.`).
+		Fields(
+			service.NewStringField(fieldDrift).Default(reading.CO2.String()).
+				Description("The metric that is looked at for drift, any numeric member of the readings. Empty looks for none."),
+			service.NewFloatField(fieldOutdoor).Default(420.0).
+				Description("What the air outdoors has, in the unit of the metric."),
+			service.NewFloatField(fieldTolerance).Default(60.0).
+				Description("How far the floor of a sensor may be off, in the unit of the metric. Makers of CO₂ sensors promise about 50 ppm.").
+				LintRule(`root = if this <= 0 { [ "tolerance must be positive, got %v".format(this) ] }`),
+			service.NewStringField(fieldPresence).Default(reading.Occupancy.String()).
+				Description("The metric that is more than 0 while somebody is there, any numeric member of the readings. Empty looks for nobody."),
+			service.NewStringField(fieldTimeZone).Default("UTC").Example("Europe/Berlin").
+				LintRule(`root = if this == "" || this == "Local" || "2026-01-01T00:00:00Z".ts_tz(this).catch("") == "" { [ "unknown time_zone %q, want an IANA name such as Europe/Berlin".format(this) ] }`).
+				Description("The IANA name of the time zone in which people keep their hours. It says when a weekend begins."),
+			lanes.Field(component),
+		).
+		LintRule(`root = if this.drift.or("co2") == "" && this.presence.or("occupancy") == "" { [ "drift and presence are both empty, so nothing would be judged" ] }`).
 		Example("Motion sensors", "People are known by a member of another name, which is 1 while something moves.", `
 pipeline:
   processors:
@@ -72,25 +83,11 @@ cache_resources:
   - label: learned
     file:
       directory: /var/lib/buildmon
-`))
+`)
 }
 
-func fields() []*service.ConfigField {
-	return []*service.ConfigField{
-		service.NewStringField(fieldDrift).Default(reading.CO2.String()).
-			Description("The metric that is looked at for drift, any numeric member of the readings. Empty looks for none."),
-		service.NewFloatField(fieldOutdoor).Default(420.0).
-			Description("What the air outdoors has, in the unit of the metric."),
-		service.NewFloatField(fieldTolerance).Default(60.0).
-			Description("How far the floor of a sensor may be off, in the unit of the metric. Makers of CO₂ sensors promise about 50 ppm.").
-			LintRule(`root = if this <= 0 { [ "tolerance must be positive, got %v".format(this) ] }`),
-		service.NewStringField(fieldPresence).Default(reading.Occupancy.String()).
-			Description("The metric that is more than 0 while somebody is there, any numeric member of the readings. Empty looks for nobody."),
-		service.NewStringField(fieldTimeZone).Default("UTC").Example("Europe/Berlin").
-			LintRule(`root = if this == "" || this == "Local" || "2026-01-01T00:00:00Z".ts_tz(this).catch("") == "" { [ "unknown time_zone %q, want an IANA name such as Europe/Berlin".format(this) ] }`).
-			Description("The IANA name of the time zone in which people keep their hours. It says when a weekend begins."),
-	}
-}
+// Detector is that of the processor.
+var Detector = detect.Kind{Name: component, Spec: spec, New: newDetector}
 
 func init() {
 	service.MustRegisterBatchProcessor(component, spec(), Detector.Processor)
@@ -103,12 +100,12 @@ type rules struct {
 	zone            *time.Location
 }
 
-func newDetector(conf *service.ParsedConfig, res *service.Resources, states lanes.Config) (detect.Detector, error) {
+func newDetector(conf *service.ParsedConfig, res *service.Resources) (detect.Detector, error) {
 	r, err := parse(conf)
 	if err != nil {
 		return nil, err
 	}
-	return detect.New(component, conf, res, states, func() *state { return newState(r) })
+	return detect.New(component, conf, res, func() *state { return newState(r) })
 }
 
 func parse(conf *service.ParsedConfig) (r *rules, err error) {

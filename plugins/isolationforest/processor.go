@@ -13,7 +13,6 @@ import (
 	"buildmon/internal/iforest"
 	"buildmon/internal/reading"
 	"buildmon/plugins/internal/detect"
-	"buildmon/plugins/internal/lanes"
 )
 
 const (
@@ -23,6 +22,9 @@ const (
 	// groupSeparator stands between the labels that make a group.
 	groupSeparator = 0x1f
 )
+
+// Detector is that of the processor.
+var Detector = detect.Kind{Name: component, Spec: spec, New: newDetector}
 
 func init() {
 	service.MustRegisterBatchProcessor(component, spec(), Detector.Processor)
@@ -36,7 +38,7 @@ type judge struct {
 	scored, fits, skipped *service.MetricCounter
 }
 
-func newDetector(conf *service.ParsedConfig, res *service.Resources, states lanes.Config) (detect.Detector, error) {
+func newDetector(conf *service.ParsedConfig, res *service.Resources) (detect.Detector, error) {
 	j := &judge{
 		scored:  res.Metrics().NewCounter("buildmon_isolation_forest_readings_scored_total"),
 		fits:    res.Metrics().NewCounter("buildmon_isolation_forest_fits_total"),
@@ -46,7 +48,7 @@ func newDetector(conf *service.ParsedConfig, res *service.Resources, states lane
 	if err != nil {
 		return nil, err
 	}
-	return detect.New(component, conf, res, states, func() *state { return newState(j, cfg) })
+	return detect.New(component, conf, res, func() *state { return newState(j, cfg) })
 }
 
 // state is what was learned from one lane, and scratch.

@@ -12,6 +12,7 @@ import (
 	"buildmon/internal/iforest"
 	"buildmon/internal/reading"
 	"buildmon/plugins/internal/detect"
+	"buildmon/plugins/internal/lanes"
 )
 
 const (
@@ -43,29 +44,8 @@ const (
 	byPath, byShapley = "path", "shapley"
 )
 
-var rule = fmt.Sprintf(`let metrics = this.metrics
-let group_by = this.group_by
-let features = this.features
-let all = this
-let limits = ["quantile", "alerts_per_day", "contamination", "threshold"].filter(name -> $all.get(name) != null)
-root = match {
-  $metrics.length() < 1 || $metrics.length() > %[1]d => [ "metrics must name 1 to %[1]d, got %%v".format($metrics.length()) ]
-  $metrics.unique().length() < $metrics.length() => [ "metrics must name each member once, got %%v".format($metrics) ]
-  $group_by.unique().length() < $group_by.length() => [ "group_by must name each member once, got %%v".format($group_by) ]
-  $features.length() < 1 => [ "features must name at least one" ]
-  $features.unique().length() < $features.length() => [ "features must name each once, got %%v".format($features) ]
-  $limits.length() > 1 => [ "%%s and %%s exclude each other, set one of them".format($limits.index(0), $limits.index(1)) ]
-  this.attribution == "shapley" && $metrics.length() > %[2]d => [ "metrics must be at most %[2]d to be explained exactly, got %%v".format($metrics.length()) ]
-  this.history.parse_duration() < this.warm_up.parse_duration() => [ "warm_up must be 0s to history %%s, got %%s".format(this.history, this.warm_up) ]
-  this.max_history < this.min_samples => [ "max_history %%v must not be smaller than min_samples %%v".format(this.max_history, this.min_samples) ]
-  this.history.parse_duration() < this.retrain_interval.parse_duration() => [ "history %%s must not be smaller than retrain_interval %%s".format(this.history, this.retrain_interval) ]
-}`, maxMetrics, iforest.MaxPlayers)
-
-// Detector is that of the processor.
-var Detector = detect.Kind{Name: component, Fields: fields, Rule: rule, New: newDetector}
-
 func spec() *service.ConfigSpec {
-	return Detector.Spec(service.NewConfigSpec().
+	return service.NewConfigSpec().
 		Version("0.2.0").
 		Categories("Detection").
 		Summary("Finds readings whose metrics are unusual together, with an isolation forest that keeps learning.").
@@ -92,6 +72,88 @@ No message is dropped or held back, and none fails because of its content. A bat
 == Memory
 
 For each partition and group, `+"`trees`"+` times 16 bytes times `+"`samples`"+` (410 kB by default), and `+"`max_history`"+` times 80 bytes plus 16 for each metric (330 kB by default); for each sensor 400 bytes for each metric (2 kB by default), and 100 in its first hour.`).
+		Fields(
+			service.NewStringListField(fieldMetrics).Default(wellKnown()).
+				Description("The metrics to judge together: members of a reading that are numbers. A reading that lacks some of them is judged as if they had their median, one that lacks more than half is not judged.").
+				Example([]any{"temperature", "humidity", "pm2_5"}).
+				LintRule(notEmpty(fieldMetrics)),
+			service.NewStringListField(fieldGroupBy).Default([]any{"room_type"}).
+				Description("The members of a reading, such as `room_type` or `building`, by which readings are divided; each group has a forest of its own. Server rooms and cafeterias differ more than a fault does, so rooms of different kinds should be apart. Empty makes one group of all.").
+				Example([]any{"building", "room_type"}).
+				LintRule(notEmpty(fieldGroupBy)),
+			service.NewStringListField(fieldFeatures).Default(kindNames(features.Default)).Advanced().
+				Description("What is judged of each metric: `daily`, how far it is from the mean of this hour on earlier days, weekends apart; `recent`, from the average of the last half hour; `step`, from the reading before; `value`, the metric itself, which is enough for data without times that mean something.").
+				Example([]any{"value"}).
+				LintRule(fmt.Sprintf(`root = if this.type() != "array" && !%s.contains(this) { [ "unknown feature %%v, want value, daily, recent or step".format(this) ] }`, quotedNames())),
+			service.NewIntField(fieldTrees).Default(iforest.DefaultConfig.Trees).
+				Description("How many trees a forest has. More make scores steadier, and slower to compute.").
+				LintRule(between(fieldTrees, 1, iforest.MaxTrees)),
+			service.NewIntField(fieldSamples).Default(iforest.DefaultConfig.SampleSize).
+				Description("From how many readings of the history each tree is grown. More tell finer differences apart; too many let anomalies hide among each other.").
+				LintRule(between(fieldSamples, 2, iforest.MaxSampleSize)),
+			service.NewIntField(fieldMinSamples).Default(256).
+				Description("How many readings of a group must have come before any is judged.").
+				LintRule(between(fieldMinSamples, 2, maxRows)),
+			service.NewDurationField(fieldRetrainInterval).Default("1h").
+				Description("How much event time passes between two fits, at least. A fit takes some milliseconds for each group.").
+				LintRule(positive(fieldRetrainInterval)),
+			service.NewDurationField(fieldHistory).Default("168h").
+				Description("How far back in event time the readings reach from which a forest is fitted. A week covers the difference between night and day, and between work days and weekends; a shorter one adapts faster, and calls a Monday morning unusual.").
+				LintRule(positive(fieldHistory)),
+			service.NewIntField(fieldMaxHistory).Default(2048).
+				Description("How many readings of the history are kept for each group: a random sample that gives each 24th part of the history the same share.").
+				LintRule(between(fieldMaxHistory, 2, maxRows)),
+			service.NewIntField(fieldMaxGroups).Default(1000).Advanced().
+				Description("How many groups there can be in one partition. Readings of further groups are not judged, but counted, until the history of a silent group is past.").
+				LintRule(between(fieldMaxGroups, 1, maxRows)),
+			service.NewDurationField(fieldWarmUp).Default("48h").
+				Description("For how much event time nothing is reported of a group, because what was not seen in a night may come every morning, and what is usual at an hour is known from the second day on. `0s` reports as soon as there is a forest.").
+				LintRule(`root = if this.parse_duration() < 0 { [ "warm_up must not be negative, got %s".format(this) ] }`),
+			service.NewFloatField(fieldQuantile).Optional().
+				Description(fmt.Sprintf("The share of readings, at least 0.5 and below 1, that are not reported when nothing is wrong. %v, two in ten thousand, unless this or one of the three fields below is set.", defaultQuantile)).
+				Example(0.995).
+				LintRule(`root = if !(this >= 0.5 && this < 1) { [ "quantile must be at least 0.5 and below 1, got %v".format(this) ] }`),
+			service.NewFloatField(fieldAlertsPerDay).Optional().
+				Description("How many readings of a group are reported in a day when nothing is wrong; instead of `quantile`. The score that this needs follows from how many readings there are.").
+				Example(2).
+				LintRule(`root = if !(this > 0) { [ "alerts_per_day must be above 0, got %v".format(this) ] }`),
+			service.NewFloatField(fieldContamination).Optional().
+				Description("The share of readings of the history, above 0 and at most 0.5, whose score is above the threshold, as in scikit-learn; instead of `quantile`. That share of readings is called unusual in the long run, whether or not anything is wrong.").
+				Example(0.005).
+				LintRule(`root = if !(this > 0 && this <= 0.5) { [ "contamination must be above 0 and at most 0.5, got %v".format(this) ] }`),
+			service.NewFloatField(fieldThreshold).Optional().
+				Description("The score of the forest itself, above 0 and below 1, beyond which a reading is an anomaly; instead of `quantile`. Scores of a forest up to 0.5 are ordinary; a reading that is far from all others in every metric has about 0.7 to 0.8.").
+				Example(0.65).
+				LintRule(`root = if !(this > 0 && this < 1) { [ "threshold must be above 0 and below 1, got %v".format(this) ] }`),
+			service.NewDurationField(fieldQuiet).Default("30m").Advanced().
+				Description("How long nothing may be found on a sensor before what is found next is another event. Keep it equal to `event_quiet` of the database, if that is set.").
+				LintRule(positive(fieldQuiet)),
+			service.NewStringEnumField(fieldAttribution, byPath, byShapley).Default(byPath).Advanced().
+				Description("How the shares of metrics in an anomaly are found: by the fall of the expected path length at each split, in a few microseconds, or by exact Shapley values, in a time that doubles with each metric, about 2 ms for 5 and at most 8.").
+				LintRule(`root = if !["path", "shapley"].contains(this) { [ "attribution must be path or shapley, got %v".format(this) ] }`),
+			service.NewIntField(fieldSeed).Default(1).Advanced().
+				Description("Starts the randomness that forests are grown with. The same seed and the same readings give the same anomalies."),
+			detect.ScoreField(component).
+				Description("Whether to put the strength of every reading, from 0 to 1, into its metadata `buildmon_isolation_forest_score`, so that a pipeline can evaluate the detector: that which its anomaly has or would have, and 0 for a reading that is not judged. It is not the `anomaly_score`, which says how rare a report of that strength is."),
+			lanes.Field(component),
+		).
+		LintRule(fmt.Sprintf(`let metrics = this.metrics
+let group_by = this.group_by
+let features = this.features
+let all = this
+let limits = ["quantile", "alerts_per_day", "contamination", "threshold"].filter(name -> $all.get(name) != null)
+root = match {
+  $metrics.length() < 1 || $metrics.length() > %[1]d => [ "metrics must name 1 to %[1]d, got %%v".format($metrics.length()) ]
+  $metrics.unique().length() < $metrics.length() => [ "metrics must name each member once, got %%v".format($metrics) ]
+  $group_by.unique().length() < $group_by.length() => [ "group_by must name each member once, got %%v".format($group_by) ]
+  $features.length() < 1 => [ "features must name at least one" ]
+  $features.unique().length() < $features.length() => [ "features must name each once, got %%v".format($features) ]
+  $limits.length() > 1 => [ "%%s and %%s exclude each other, set one of them".format($limits.index(0), $limits.index(1)) ]
+  this.attribution == "shapley" && $metrics.length() > %[2]d => [ "metrics must be at most %[2]d to be explained exactly, got %%v".format($metrics.length()) ]
+  this.history.parse_duration() < this.warm_up.parse_duration() => [ "warm_up must be 0s to history %%s, got %%s".format(this.history, this.warm_up) ]
+  this.max_history < this.min_samples => [ "max_history %%v must not be smaller than min_samples %%v".format(this.max_history, this.min_samples) ]
+  this.history.parse_duration() < this.retrain_interval.parse_duration() => [ "history %%s must not be smaller than retrain_interval %%s".format(this.history, this.retrain_interval) ]
+}`, maxMetrics, iforest.MaxPlayers)).
 		Example("Few alerts", "At most one reading of each kind of room a day is reported by chance. What was learned is kept in a file and survives a restart.", `
 pipeline:
   processors:
@@ -128,74 +190,7 @@ pipeline:
         root = if @buildmon_kind == null { this.merge({ "score": @buildmon_isolation_forest_score }) } else { deleted() }
 output:
   stdout: {}
-`))
-}
-
-func fields() []*service.ConfigField {
-	return []*service.ConfigField{
-		service.NewStringListField(fieldMetrics).Default(wellKnown()).
-			Description("The metrics to judge together: members of a reading that are numbers. A reading that lacks some of them is judged as if they had their median, one that lacks more than half is not judged.").
-			Example([]any{"temperature", "humidity", "pm2_5"}).
-			LintRule(notEmpty(fieldMetrics)),
-		service.NewStringListField(fieldGroupBy).Default([]any{"room_type"}).
-			Description("The members of a reading, such as `room_type` or `building`, by which readings are divided; each group has a forest of its own. Server rooms and cafeterias differ more than a fault does, so rooms of different kinds should be apart. Empty makes one group of all.").
-			Example([]any{"building", "room_type"}).
-			LintRule(notEmpty(fieldGroupBy)),
-		service.NewStringListField(fieldFeatures).Default(kindNames(features.Default)).Advanced().
-			Description("What is judged of each metric: `daily`, how far it is from the mean of this hour on earlier days, weekends apart; `recent`, from the average of the last half hour; `step`, from the reading before; `value`, the metric itself, which is enough for data without times that mean something.").
-			Example([]any{"value"}).
-			LintRule(fmt.Sprintf(`root = if this.type() != "array" && !%s.contains(this) { [ "unknown feature %%v, want value, daily, recent or step".format(this) ] }`, quotedNames())),
-		service.NewIntField(fieldTrees).Default(iforest.DefaultConfig.Trees).
-			Description("How many trees a forest has. More make scores steadier, and slower to compute.").
-			LintRule(between(fieldTrees, 1, iforest.MaxTrees)),
-		service.NewIntField(fieldSamples).Default(iforest.DefaultConfig.SampleSize).
-			Description("From how many readings of the history each tree is grown. More tell finer differences apart; too many let anomalies hide among each other.").
-			LintRule(between(fieldSamples, 2, iforest.MaxSampleSize)),
-		service.NewIntField(fieldMinSamples).Default(256).
-			Description("How many readings of a group must have come before any is judged.").
-			LintRule(between(fieldMinSamples, 2, maxRows)),
-		service.NewDurationField(fieldRetrainInterval).Default("1h").
-			Description("How much event time passes between two fits, at least. A fit takes some milliseconds for each group.").
-			LintRule(positive(fieldRetrainInterval)),
-		service.NewDurationField(fieldHistory).Default("168h").
-			Description("How far back in event time the readings reach from which a forest is fitted. A week covers the difference between night and day, and between work days and weekends; a shorter one adapts faster, and calls a Monday morning unusual.").
-			LintRule(positive(fieldHistory)),
-		service.NewIntField(fieldMaxHistory).Default(2048).
-			Description("How many readings of the history are kept for each group: a random sample that gives each 24th part of the history the same share.").
-			LintRule(between(fieldMaxHistory, 2, maxRows)),
-		service.NewIntField(fieldMaxGroups).Default(1000).Advanced().
-			Description("How many groups there can be in one partition. Readings of further groups are not judged, but counted, until the history of a silent group is past.").
-			LintRule(between(fieldMaxGroups, 1, maxRows)),
-		service.NewDurationField(fieldWarmUp).Default("48h").
-			Description("For how much event time nothing is reported of a group, because what was not seen in a night may come every morning, and what is usual at an hour is known from the second day on. `0s` reports as soon as there is a forest.").
-			LintRule(`root = if this.parse_duration() < 0 { [ "warm_up must not be negative, got %s".format(this) ] }`),
-		service.NewFloatField(fieldQuantile).Optional().
-			Description(fmt.Sprintf("The share of readings, at least 0.5 and below 1, that are not reported when nothing is wrong. %v, two in ten thousand, unless this or one of the three fields below is set.", defaultQuantile)).
-			Example(0.995).
-			LintRule(`root = if !(this >= 0.5 && this < 1) { [ "quantile must be at least 0.5 and below 1, got %v".format(this) ] }`),
-		service.NewFloatField(fieldAlertsPerDay).Optional().
-			Description("How many readings of a group are reported in a day when nothing is wrong; instead of `quantile`. The score that this needs follows from how many readings there are.").
-			Example(2).
-			LintRule(`root = if !(this > 0) { [ "alerts_per_day must be above 0, got %v".format(this) ] }`),
-		service.NewFloatField(fieldContamination).Optional().
-			Description("The share of readings of the history, above 0 and at most 0.5, whose score is above the threshold, as in scikit-learn; instead of `quantile`. That share of readings is called unusual in the long run, whether or not anything is wrong.").
-			Example(0.005).
-			LintRule(`root = if !(this > 0 && this <= 0.5) { [ "contamination must be above 0 and at most 0.5, got %v".format(this) ] }`),
-		service.NewFloatField(fieldThreshold).Optional().
-			Description("The score of the forest itself, above 0 and below 1, beyond which a reading is an anomaly; instead of `quantile`. Scores of a forest up to 0.5 are ordinary; a reading that is far from all others in every metric has about 0.7 to 0.8.").
-			Example(0.65).
-			LintRule(`root = if !(this > 0 && this < 1) { [ "threshold must be above 0 and below 1, got %v".format(this) ] }`),
-		service.NewDurationField(fieldQuiet).Default("30m").Advanced().
-			Description("How long nothing may be found on a sensor before what is found next is another event. Keep it equal to `event_quiet` of the database, if that is set.").
-			LintRule(positive(fieldQuiet)),
-		service.NewStringEnumField(fieldAttribution, byPath, byShapley).Default(byPath).Advanced().
-			Description("How the shares of metrics in an anomaly are found: by the fall of the expected path length at each split, in a few microseconds, or by exact Shapley values, in a time that doubles with each metric, about 2 ms for 5 and at most 8.").
-			LintRule(`root = if !["path", "shapley"].contains(this) { [ "attribution must be path or shapley, got %v".format(this) ] }`),
-		service.NewIntField(fieldSeed).Default(1).Advanced().
-			Description("Starts the randomness that forests are grown with. The same seed and the same readings give the same anomalies."),
-		detect.ScoreField(component).
-			Description("Whether to put the strength of every reading, from 0 to 1, into its metadata `buildmon_isolation_forest_score`, so that a pipeline can evaluate the detector: that which its anomaly has or would have, and 0 for a reading that is not judged. It is not the `anomaly_score`, which says how rare a report of that strength is."),
-	}
+`)
 }
 
 func between(field string, lo, hi int) string {

@@ -19,6 +19,9 @@ import (
 
 const component = "silence"
 
+// Detector is that of the processor.
+var Detector = detect.Kind{Name: component, Spec: spec, New: newDetector}
+
 func init() {
 	service.MustRegisterBatchProcessor(component, spec(), Detector.Processor)
 }
@@ -38,7 +41,7 @@ type expectation struct {
 	where    map[string]string
 }
 
-func newDetector(conf *service.ParsedConfig, res *service.Resources, states lanes.Config) (detect.Detector, error) {
+func newDetector(conf *service.ParsedConfig, res *service.Resources) (detect.Detector, error) {
 	w := &watch{
 		sensors: res.Metrics().NewGauge("buildmon_silence_sensors", "lane"),
 		silent:  res.Metrics().NewGauge("buildmon_silence_sensors_silent", "lane"),
@@ -46,7 +49,7 @@ func newDetector(conf *service.ParsedConfig, res *service.Resources, states lane
 	if err := w.parse(conf); err != nil {
 		return nil, err
 	}
-	return detect.New(component, conf, res, states, func() *state {
+	return detect.New(component, conf, res, func() *state {
 		return &state{watch: w, Detector: silence.New(w.cfg), labels: make([]string, len(w.groupBy))}
 	})
 }

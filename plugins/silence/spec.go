@@ -4,6 +4,7 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 
 	"buildmon/plugins/internal/detect"
+	"buildmon/plugins/internal/lanes"
 )
 
 const (
@@ -21,11 +22,8 @@ const (
 	positive  = `root = if this.parse_duration() <= 0 { [ "must be positive, got %s".format(this) ] }`
 )
 
-// Detector is that of the processor.
-var Detector = detect.Kind{Name: component, Fields: fields, New: newDetector}
-
 func spec() *service.ConfigSpec {
-	return Detector.Spec(service.NewConfigSpec().
+	return service.NewConfigSpec().
 		Version("0.1.0").
 		Categories("Detection").
 		Summary("Finds sensors that stopped reporting, and groups of sensors that stopped together.").
@@ -52,6 +50,27 @@ No message is dropped or changed. A batch that comes again yields the same findi
 == Memory
 
 0.4 KB for each sensor in each lane (a Kafka partition): 400 MB for a million. A state is about half as large. A sensor is forgotten after thirty days of silence; of a million sensors in a lane, the half that was silent longest is.`).
+		Fields(
+			service.NewStringListField(fieldGroupBy).Default([]any{"building", "floor"}).
+				Description("The text members of readings that together name a group of sensors that may stop together, such as those of one gateway. Readings without any of them belong to no group. With an empty list there are no groups.").
+				Example([]string{"gateway"}).
+				LintRule(different),
+			service.NewFloatField(fieldIntervals).Default(5).
+				Description("How many of its usual intervals a sensor may say nothing, 2 to 1000. Smaller numbers notice sooner, and miss sensors that only lost some messages on their way.").
+				LintRule(`root = if this < 2 || this > 1000 { [ "must be 2 to 1000, got %v".format(this) ] }`),
+			service.NewDurationField(fieldLeast).Default("5m").
+				Description("The shortest silence that is reported, however often a sensor reports.").
+				LintRule(positive),
+			service.NewObjectListField(fieldExpected,
+				service.NewDurationField(fieldInterval).
+					Description("How often these sensors report.").
+					LintRule(positive),
+				service.NewStringMapField(fieldWhere).Default(map[string]any{}).
+					Description("Text members of a reading and what they are, for the sensors that this is about. An empty map fits all."),
+			).Default([]any{}).
+				Description("How often sensors ought to report, for those that it is known of. The first that fits counts; the interval of others is learned."),
+			lanes.Field(component),
+		).
 		Example("By gateway", "Readings name the gateway that they came through. Door contacts send a sign of life each twelve hours.", `
 pipeline:
   processors:
@@ -79,28 +98,5 @@ pipeline:
 
 output:
   stdout: {}
-`))
-}
-
-func fields() []*service.ConfigField {
-	return []*service.ConfigField{
-		service.NewStringListField(fieldGroupBy).Default([]any{"building", "floor"}).
-			Description("The text members of readings that together name a group of sensors that may stop together, such as those of one gateway. Readings without any of them belong to no group. With an empty list there are no groups.").
-			Example([]string{"gateway"}).
-			LintRule(different),
-		service.NewFloatField(fieldIntervals).Default(5).
-			Description("How many of its usual intervals a sensor may say nothing, 2 to 1000. Smaller numbers notice sooner, and miss sensors that only lost some messages on their way.").
-			LintRule(`root = if this < 2 || this > 1000 { [ "must be 2 to 1000, got %v".format(this) ] }`),
-		service.NewDurationField(fieldLeast).Default("5m").
-			Description("The shortest silence that is reported, however often a sensor reports.").
-			LintRule(positive),
-		service.NewObjectListField(fieldExpected,
-			service.NewDurationField(fieldInterval).
-				Description("How often these sensors report.").
-				LintRule(positive),
-			service.NewStringMapField(fieldWhere).Default(map[string]any{}).
-				Description("Text members of a reading and what they are, for the sensors that this is about. An empty map fits all."),
-		).Default([]any{}).
-			Description("How often sensors ought to report, for those that it is known of. The first that fits counts; the interval of others is learned."),
-	}
+`)
 }

@@ -36,11 +36,8 @@ const (
 	something   = `root = if this.deltas.or({"temperature": 5}).values().filter(v -> v > 0).length() == 0 && this.deviations.or({"temperature": 6}).values().filter(v -> v > 0).length() == 0 { [ "deltas and deviations are both empty, so nothing would be judged" ] }`
 )
 
-// Detector is that of the processor.
-var Detector = detect.Kind{Name: component, Fields: fields, Rule: something, New: newDetector}
-
 func spec() *service.ConfigSpec {
-	return Detector.Spec(service.NewConfigSpec().
+	return service.NewConfigSpec().
 		Version("0.1.0").
 		Categories("Detection").
 		Summary("Finds sudden changes of a sensor against its own last readings.").
@@ -65,6 +62,26 @@ No message is dropped or changed. Messages that are no acceptable readings pass 
 == Memory
 
 About 60 bytes, and 16 for each reading of the window, for each sensor and metric it reports, in each lane (a Kafka partition): 0.6 KB a sensor of four metrics with the default window, and 0.45 KB with up to two readings. A sensor is forgotten after seven days of silence; of a million sensors in a lane, the half that was silent longest is.`).
+		Fields(
+			service.NewIntField(fieldWindow).Default(5).
+				Description("How many of its own last values a value is compared with, 2 to 1000. A larger window is calmer, takes longer to learn and follows a slow change later, so that a steady slope comes to look sudden.").
+				LintRule(windowRange),
+			service.NewFloatMapField(fieldDeltas).
+				Default(map[string]any{"temperature": 5.0, "humidity": 15.0, "co2": 400.0, "energy_consumption": 50.0}).
+				Description("The change of each metric that is sudden, in the unit of the metric, for any numeric members of the readings. They suit readings that are seconds to minutes apart; sensors that report once an hour change more between two readings.").
+				LintRule(notNegative),
+			service.NewFloatMapField(fieldDeviations).
+				Default(map[string]any{"temperature": 6.0, "humidity": 6.0, "co2": 6.0}).
+				Description("The change of each metric that is sudden, in robust standard deviations of the window. Larger values report less. A metric may be named here, in `deltas`, or in both: then the smaller change counts. 0 is the same as not naming it.").
+				LintRule(notNegative),
+			service.NewFloatMapField(fieldResolution).
+				Default(map[string]any{"temperature": 0.5, "humidity": 2.0, "co2": 50.0}).
+				Description("The least standard deviation that `deviations` are counted in, in the unit of the metric: what the sensor trembles by when nothing happens. Without it a window of equal values would make noise look sudden. Metrics not named here have a hundredth of the median of the window.").
+				LintRule(notNegative),
+			detect.ScoreField(component),
+			lanes.Field(component),
+		).
+		LintRule(something).
 		Example("Climate of rooms", "Only temperature and CO₂ are judged, by fixed changes. Windows are kept across restarts in a file.", `
 pipeline:
   processors:
@@ -86,29 +103,11 @@ pipeline:
         deltas: {}
         deviations: { vibration: 6 }
         resolution: { vibration: 0.02 }
-`))
+`)
 }
 
-func fields() []*service.ConfigField {
-	return []*service.ConfigField{
-		service.NewIntField(fieldWindow).Default(5).
-			Description("How many of its own last values a value is compared with, 2 to 1000. A larger window is calmer, takes longer to learn and follows a slow change later, so that a steady slope comes to look sudden.").
-			LintRule(windowRange),
-		service.NewFloatMapField(fieldDeltas).
-			Default(map[string]any{"temperature": 5.0, "humidity": 15.0, "co2": 400.0, "energy_consumption": 50.0}).
-			Description("The change of each metric that is sudden, in the unit of the metric, for any numeric members of the readings. They suit readings that are seconds to minutes apart; sensors that report once an hour change more between two readings.").
-			LintRule(notNegative),
-		service.NewFloatMapField(fieldDeviations).
-			Default(map[string]any{"temperature": 6.0, "humidity": 6.0, "co2": 6.0}).
-			Description("The change of each metric that is sudden, in robust standard deviations of the window. Larger values report less. A metric may be named here, in `deltas`, or in both: then the smaller change counts. 0 is the same as not naming it.").
-			LintRule(notNegative),
-		service.NewFloatMapField(fieldResolution).
-			Default(map[string]any{"temperature": 0.5, "humidity": 2.0, "co2": 50.0}).
-			Description("The least standard deviation that `deviations` are counted in, in the unit of the metric: what the sensor trembles by when nothing happens. Without it a window of equal values would make noise look sudden. Metrics not named here have a hundredth of the median of the window.").
-			LintRule(notNegative),
-		detect.ScoreField(component),
-	}
-}
+// Detector is that of the processor.
+var Detector = detect.Kind{Name: component, Spec: spec, New: newDetector}
 
 func init() {
 	service.MustRegisterBatchProcessor(component, spec(), Detector.Processor)
@@ -120,7 +119,7 @@ type judge struct {
 	learning, late, gaps *service.MetricCounter
 }
 
-func newDetector(conf *service.ParsedConfig, res *service.Resources, states lanes.Config) (detect.Detector, error) {
+func newDetector(conf *service.ParsedConfig, res *service.Resources) (detect.Detector, error) {
 	cfg, err := parse(conf)
 	if err != nil {
 		return nil, err
@@ -131,7 +130,7 @@ func newDetector(conf *service.ParsedConfig, res *service.Resources, states lane
 		late:     res.Metrics().NewCounter("buildmon_spike_detector_late_total"),
 		gaps:     res.Metrics().NewCounter("buildmon_spike_detector_gaps_total"),
 	}
-	return detect.New(component, conf, res, states, func() *state { return newState(j) })
+	return detect.New(component, conf, res, func() *state { return newState(j) })
 }
 
 func parse(conf *service.ParsedConfig) (c spike.Config, err error) {

@@ -38,11 +38,8 @@ const (
 	something = `root = if this.metrics.or(["temperature"]).length() == 0 && this.limits.or([]).length() == 0 && this.limits_file.or("") == "" { [ "metrics, limits and limits_file are all empty, so nothing would be judged" ] }`
 )
 
-// Detector is that of the processor.
-var Detector = detect.Kind{Name: component, Fields: fields, Rule: something, New: newDetector}
-
 func spec() *service.ConfigSpec {
-	return Detector.Spec(service.NewConfigSpec().
+	return service.NewConfigSpec().
 		Version("0.2.0").
 		Categories("Detection").
 		Summary("Finds values past what is usual for a sensor, values past fixed limits, and sensors that are stuck.").
@@ -69,6 +66,24 @@ No message is dropped or changed. Messages that are no acceptable readings pass 
 == Memory
 
 For each metric that a sensor says, in each lane (a Kafka partition), 0.6 KB in its first hour, 1.2 KB after it, and 1.6 KB after eight days: 8.2 KB for a sensor of five metrics, 164 MB for 20,000 of them; and 0.2 KB for one with less than eight readings. A state is about half as large. A sensor is forgotten after thirty days of silence; of a million sensors in a lane, the half that was silent longest is.`).
+		Fields(
+			service.NewStringListField(fieldMetrics).Default(anyList(reading.MetricNames())).
+				Description("The metrics that are compared with their own past: any numeric members of the readings. With an empty list only fixed limits are judged.").
+				LintRule(different),
+			service.NewStringEnumField(fieldSensitivity, "low", "normal", "high").Default("normal").
+				Description("How far past its own limits a value must lie to be reported: 1.4 scales, 0.7, or 0.35. High finds more and raises about twice as many false alarms as normal."),
+			service.NewFloatMapField(fieldResolution).
+				Default(map[string]any{"temperature": 0.5, "humidity": 2.0, "co2": 75.0, "occupancy": 3.0}).
+				Description("The least scale of metrics, in their units: a value that is past its own limits by less than a good half of it is not reported, however regular the metric is. Metrics not named here have none.").
+				LintRule(notNegative),
+			limitsField(),
+			service.NewStringField(fieldLimitsFile).Default("").
+				Description("The path of a YAML file with a list `limits` of the same form. Empty reads none.").
+				Example("configs/limits.yaml"),
+			detect.ScoreField(component),
+			lanes.Field(component),
+		).
+		LintRule(something).
 		Example("What is usual for each sensor", "What was learned is kept across restarts in a file.", `
 pipeline:
   processors:
@@ -103,26 +118,7 @@ pipeline:
         root = if @buildmon_kind == null { this.merge({ "score": @buildmon_threshold_score }) } else { deleted() }
 output:
   stdout: {}
-`))
-}
-
-func fields() []*service.ConfigField {
-	return []*service.ConfigField{
-		service.NewStringListField(fieldMetrics).Default(anyList(reading.MetricNames())).
-			Description("The metrics that are compared with their own past: any numeric members of the readings. With an empty list only fixed limits are judged.").
-			LintRule(different),
-		service.NewStringEnumField(fieldSensitivity, "low", "normal", "high").Default("normal").
-			Description("How far past its own limits a value must lie to be reported: 1.4 scales, 0.7, or 0.35. High finds more and raises about twice as many false alarms as normal."),
-		service.NewFloatMapField(fieldResolution).
-			Default(map[string]any{"temperature": 0.5, "humidity": 2.0, "co2": 75.0, "occupancy": 3.0}).
-			Description("The least scale of metrics, in their units: a value that is past its own limits by less than a good half of it is not reported, however regular the metric is. Metrics not named here have none.").
-			LintRule(notNegative),
-		limitsField(),
-		service.NewStringField(fieldLimitsFile).Default("").
-			Description("The path of a YAML file with a list `limits` of the same form. Empty reads none.").
-			Example("configs/limits.yaml"),
-		detect.ScoreField(component),
-	}
+`)
 }
 
 // anyList is what rules see of a default.
@@ -133,6 +129,9 @@ func anyList(names []string) []any {
 	}
 	return list
 }
+
+// Detector is that of the processor.
+var Detector = detect.Kind{Name: component, Spec: spec, New: newDetector}
 
 func init() {
 	service.MustRegisterBatchProcessor(component, spec(), Detector.Processor)
@@ -148,7 +147,7 @@ type judge struct {
 	learning, late, invalid *service.MetricCounter
 }
 
-func newDetector(conf *service.ParsedConfig, res *service.Resources, states lanes.Config) (detect.Detector, error) {
+func newDetector(conf *service.ParsedConfig, res *service.Resources) (detect.Detector, error) {
 	j := &judge{
 		learning: res.Metrics().NewCounter("buildmon_threshold_learning_total"),
 		late:     res.Metrics().NewCounter("buildmon_threshold_late_total"),
@@ -157,7 +156,7 @@ func newDetector(conf *service.ParsedConfig, res *service.Resources, states lane
 	if err := j.parse(conf, res); err != nil {
 		return nil, err
 	}
-	return detect.New(component, conf, res, states, func() *state { return newState(j) })
+	return detect.New(component, conf, res, func() *state { return newState(j) })
 }
 
 func (j *judge) parse(conf *service.ParsedConfig, res *service.Resources) (err error) {

@@ -10,18 +10,24 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 
 	"buildmon/plugins/internal/carry"
-	"buildmon/plugins/internal/lanes"
 )
 
-// Kind is a kind of detector: how it is configured and made, by a processor of its own or
-// by one that asks several detectors.
+// Kind is a kind of detector, which has a processor of its own.
 type Kind struct {
-	Name   string
-	Fields func() []*service.ConfigField // without that of its state
-	Rule   string                        // lints the fields together; may be empty
+	Name string
+	Spec func() *service.ConfigSpec
 
-	// New makes a detector that saves its states as configured.
-	New func(conf *service.ParsedConfig, res *service.Resources, states lanes.Config) (Detector, error)
+	// New makes a detector from a configuration of that kind.
+	New func(conf *service.ParsedConfig, res *service.Resources) (Detector, error)
+}
+
+// Processor makes a processor that has one detector of the kind.
+func (k Kind) Processor(conf *service.ParsedConfig, res *service.Resources) (service.BatchProcessor, error) {
+	d, err := k.New(conf, res)
+	if err != nil {
+		return nil, err
+	}
+	return NewProcessor(d), nil
 }
 
 // Detector judges readings by what it has learned from their lane. [New] makes one.
@@ -54,26 +60,4 @@ func fingerprintOf(items []carry.Item, indices []int) fingerprint {
 		f.hash = (f.hash ^ items[i].Digest) * 1099511628211 // the prime of FNV-1a
 	}
 	return f
-}
-
-// Spec completes the description of a processor that has one detector of the kind.
-func (k Kind) Spec(about *service.ConfigSpec) *service.ConfigSpec {
-	about = about.Fields(k.Fields()...).Field(lanes.Field(k.Name))
-	if k.Rule != "" {
-		about = about.LintRule(k.Rule)
-	}
-	return about
-}
-
-// Processor makes a processor that has one detector of the kind.
-func (k Kind) Processor(conf *service.ParsedConfig, res *service.Resources) (service.BatchProcessor, error) {
-	states, err := lanes.Parse(conf)
-	if err != nil {
-		return nil, err
-	}
-	d, err := k.New(conf, res, states)
-	if err != nil {
-		return nil, err
-	}
-	return NewProcessor(d), nil
 }

@@ -42,19 +42,19 @@ func (e *every) Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.A
 	})
 }
 
-// third is a kind of detector that has no fields.
+// third is a kind of detector.
 func third[S detect.State](fresh func() S) detect.Kind {
 	return detect.Kind{
-		Name: "third", Fields: func() []*service.ConfigField { return nil },
-		New: func(conf *service.ParsedConfig, res *service.Resources, states lanes.Config) (detect.Detector, error) {
-			return detect.New("third", conf, res, states, fresh)
+		Name: "third", Spec: func() *service.ConfigSpec { return service.NewConfigSpec().Field(lanes.Field("third")) },
+		New: func(conf *service.ParsedConfig, res *service.Resources) (detect.Detector, error) {
+			return detect.New("third", conf, res, fresh)
 		},
 	}
 }
 
 func processorOf(t *testing.T, kind detect.Kind, config string, res *service.Resources) service.BatchProcessor {
 	t.Helper()
-	conf, err := kind.Spec(service.NewConfigSpec()).ParseYAML(config, nil)
+	conf, err := kind.Spec().ParseYAML(config, nil)
 	require.NoError(t, err)
 	p, err := kind.Processor(conf, res)
 	require.NoError(t, err)

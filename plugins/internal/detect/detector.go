@@ -49,10 +49,11 @@ type detector[S State] struct {
 	score  string // metadata key of the scores; empty if nobody asks for them
 }
 
-// New returns the detector of a component. conf is its configuration, which may have the
-// field [ScoreField]. fresh makes the state of a lane that is seen for the first time.
-func New[S State](component string, conf *service.ParsedConfig, res *service.Resources, states lanes.Config, fresh func() S) (Detector, error) {
-	keeper, err := lanes.New(states, res, func(lane string) *memory[S] {
+// New returns the detector of a component, whose configuration has the field
+// [lanes.Field] and may have [ScoreField]. fresh makes the state of a lane that is seen
+// for the first time.
+func New[S State](component string, conf *service.ParsedConfig, res *service.Resources, fresh func() S) (Detector, error) {
+	states, err := lanes.New(conf, res, func(lane string) *memory[S] {
 		m := &memory[S]{state: fresh(), reports: calibrate.NewReports()}
 		if l, ok := any(m.state).(Laned); ok {
 			l.SetLane(lane)
@@ -67,7 +68,7 @@ func New[S State](component string, conf *service.ParsedConfig, res *service.Res
 		return nil, err
 	}
 	return &detector[S]{
-		states: keeper,
+		states: states,
 		found:  res.Metrics().NewCounter("buildmon_"+component+"_anomalies_total", "metric"),
 		score:  score,
 	}, nil

@@ -7,7 +7,6 @@ import (
 	"encoding"
 	"errors"
 	"fmt"
-	"path"
 	"sync"
 	"time"
 
@@ -30,57 +29,18 @@ const (
 	fieldInterval = "interval"
 )
 
-// Config says where the states of a processor are saved.
-type Config struct {
-	Cache    string // label of a cache resource; empty saves nothing
-	Key      string
-	Interval time.Duration // positive
-}
-
 // Field is the configuration of where state is saved. The key defaults to the
 // name of the component.
 func Field(component string) *service.ConfigField {
-	return field(component, "Where in the cache the state lies. Two processors of one kind need two keys.")
-}
-
-// SharedField is the same for what several components have learned, each under its name.
-func SharedField() *service.ConfigField {
-	return field("", "What goes before the name of each, such as `north`, where two processors of one kind use one cache: their states then lie at `north/threshold` and so on.")
-}
-
-func field(key, aboutKey string) *service.ConfigField {
 	return service.NewObjectField(fieldState,
 		service.NewStringField(fieldCache).Default("").
 			Description("The label of a cache resource that keeps what was learned across restarts. With several processes in one consumer group it must be one that all of them reach, such as `postgres`. Empty keeps nothing: after a restart the processor learns anew."),
-		service.NewStringField(fieldKey).Default(key).
-			Description(aboutKey),
+		service.NewStringField(fieldKey).Default(component).
+			Description("Where in the cache the state lies. Two processors of one kind need two keys."),
 		service.NewDurationField(fieldInterval).Default("1m").
 			Description("How often state is saved while readings come in. A crash forgets at most what was learned in this time.").
 			LintRule(`root = if this.parse_duration() <= 0 { [ "interval must be positive, got %s".format(this) ] }`),
 	).Description("What the processor has learned, and where it is kept.")
-}
-
-// Parse reads what [Field] or [SharedField] configures.
-func Parse(conf *service.ParsedConfig) (c Config, err error) {
-	if c.Cache, err = conf.FieldString(fieldState, fieldCache); err != nil {
-		return c, err
-	}
-	if c.Key, err = conf.FieldString(fieldState, fieldKey); err != nil {
-		return c, err
-	}
-	if c.Interval, err = conf.FieldDuration(fieldState, fieldInterval); err != nil {
-		return c, err
-	}
-	if c.Interval <= 0 {
-		return c, fmt.Errorf("state interval must be positive, got %s", c.Interval)
-	}
-	return c, nil
-}
-
-// Of is where a component that shares the configuration with others saves its states.
-func (c Config) Of(component string) Config {
-	c.Key = path.Join(c.Key, component)
-	return c
 }
 
 // saving is held by who saves a state because it is time to. Meanwhile the state is there
@@ -91,10 +51,12 @@ var saving sync.Mutex
 // Keeper holds one state for each lane. It is safe for concurrent use; calls for
 // one lane follow one another.
 type Keeper[S State] struct {
-	cfg   Config
-	res   *service.Resources
-	fresh func(lane string) S
-	now   func() time.Time
+	res      *service.Resources
+	cache    string
+	key      string
+	interval time.Duration
+	fresh    func(lane string) S
+	now      func() time.Time
 
 	mu    sync.Mutex
 	lanes map[string]*entry[S]
@@ -111,12 +73,27 @@ type entry[S State] struct {
 	size  int // of what was saved last
 }
 
-// New returns a keeper. fresh makes the state of a lane that is seen for the first time.
-func New[S State](cfg Config, res *service.Resources, fresh func(lane string) S) (*Keeper[S], error) {
-	if cfg.Cache != "" && !res.HasCache(cfg.Cache) {
-		return nil, fmt.Errorf("state cache %q is not a cache resource of this configuration", cfg.Cache)
+// New returns a keeper as configured by [Field]. fresh makes the state of a lane
+// that is seen for the first time.
+func New[S State](conf *service.ParsedConfig, res *service.Resources, fresh func(lane string) S) (*Keeper[S], error) {
+	k := &Keeper[S]{res: res, fresh: fresh, now: time.Now, lanes: map[string]*entry[S]{}}
+	var err error
+	if k.cache, err = conf.FieldString(fieldState, fieldCache); err != nil {
+		return nil, err
 	}
-	return &Keeper[S]{cfg: cfg, res: res, fresh: fresh, now: time.Now, lanes: map[string]*entry[S]{}}, nil
+	if k.key, err = conf.FieldString(fieldState, fieldKey); err != nil {
+		return nil, err
+	}
+	if k.interval, err = conf.FieldDuration(fieldState, fieldInterval); err != nil {
+		return nil, err
+	}
+	if k.interval <= 0 {
+		return nil, fmt.Errorf("state interval must be positive, got %s", k.interval)
+	}
+	if k.cache != "" && !res.HasCache(k.cache) {
+		return nil, fmt.Errorf("state cache %q is not a cache resource of this configuration", k.cache)
+	}
+	return k, nil
 }
 
 // Do calls fn with the state of a lane, restored if the lane is new to this
@@ -136,11 +113,11 @@ func (k *Keeper[S]) Do(ctx context.Context, lane carry.Lane, fn func(state S)) e
 	}
 	// Before fn, because a lane brings its next batch only when the last one was
 	// stored: what is saved is of batches that will not come again.
-	if k.cfg.Cache != "" && e.dirty && k.now().Sub(e.saved) >= k.cfg.Interval && saving.TryLock() {
+	if k.cache != "" && e.dirty && k.now().Sub(e.saved) >= k.interval && saving.TryLock() {
 		err := k.save(ctx, lane.Name, e)
 		saving.Unlock()
 		if err != nil {
-			k.res.Logger().Warnf("%v; trying again in %s", err, k.cfg.Interval)
+			k.res.Logger().Warnf("%v; trying again in %s", err, k.interval)
 		}
 	}
 	fn(e.state)
@@ -184,7 +161,7 @@ func (k *Keeper[S]) end(ctx context.Context, lane string, e *entry[S], settled b
 	if !e.ready {
 		return
 	}
-	if k.cfg.Cache != "" && e.dirty && settled {
+	if k.cache != "" && e.dirty && settled {
 		if err := k.save(ctx, lane, e); err != nil {
 			k.res.Logger().Warnf("%v; whoever reads %s next goes on with what was saved before", err, lane)
 		}
@@ -199,7 +176,7 @@ const closeTimeout = 5 * time.Second
 
 // Close saves what was learned since it was last saved from lanes that have not ended.
 func (k *Keeper[S]) Close(ctx context.Context) error {
-	if k.cfg.Cache == "" {
+	if k.cache == "" {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
@@ -219,14 +196,14 @@ func (k *Keeper[S]) Close(ctx context.Context) error {
 
 func (k *Keeper[S]) cacheKey(lane string) string {
 	if lane == "" {
-		return k.cfg.Key
+		return k.key
 	}
-	return k.cfg.Key + "/" + lane
+	return k.key + "/" + lane
 }
 
 func (k *Keeper[S]) restore(ctx context.Context, lane string) (S, error) {
 	state := k.fresh(lane)
-	if k.cfg.Cache == "" {
+	if k.cache == "" {
 		return state, nil
 	}
 	data, err := k.load(ctx, k.cacheKey(lane))
@@ -234,7 +211,7 @@ func (k *Keeper[S]) restore(ctx context.Context, lane string) (S, error) {
 		return state, err
 	}
 	if err := state.UnmarshalBinary(data); err != nil {
-		k.res.Logger().Warnf("restoring %q from cache %q: %v; learning anew", k.cacheKey(lane), k.cfg.Cache, err)
+		k.res.Logger().Warnf("restoring %q from cache %q: %v; learning anew", k.cacheKey(lane), k.cache, err)
 		return k.fresh(lane), nil
 	}
 	return state, nil
@@ -243,18 +220,18 @@ func (k *Keeper[S]) restore(ctx context.Context, lane string) (S, error) {
 func (k *Keeper[S]) load(ctx context.Context, key string) (data []byte, err error) {
 	const most = 5 * time.Second
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, most) {
-		accessErr := k.res.AccessCache(ctx, k.cfg.Cache, func(c service.Cache) { data, err = c.Get(ctx, key) })
+		accessErr := k.res.AccessCache(ctx, k.cache, func(c service.Cache) { data, err = c.Get(ctx, key) })
 		if err = errors.Join(accessErr, err); err == nil {
 			return data, nil
 		}
 		if errors.Is(err, service.ErrKeyNotFound) {
 			return nil, nil
 		}
-		k.res.Logger().Warnf("loading %q from cache %q: %v; trying again in %s", key, k.cfg.Cache, err, wait)
+		k.res.Logger().Warnf("loading %q from cache %q: %v; trying again in %s", key, k.cache, err, wait)
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
-			return nil, fmt.Errorf("loading %q from cache %q: %w", key, k.cfg.Cache, ctx.Err())
+			return nil, fmt.Errorf("loading %q from cache %q: %w", key, k.cache, ctx.Err())
 		}
 	}
 }
@@ -265,12 +242,12 @@ func (k *Keeper[S]) save(ctx context.Context, lane string, e *entry[S]) error {
 	data, err := e.state.AppendBinary(make([]byte, 0, e.size+e.size/8))
 	if err == nil {
 		e.size = len(data)
-		accessErr := k.res.AccessCache(ctx, k.cfg.Cache, func(c service.Cache) { err = c.Set(ctx, key, data, nil) })
+		accessErr := k.res.AccessCache(ctx, k.cache, func(c service.Cache) { err = c.Set(ctx, key, data, nil) })
 		err = errors.Join(accessErr, err)
 	}
 	e.saved = k.now()
 	if err != nil {
-		return fmt.Errorf("saving %q to cache %q: %w", key, k.cfg.Cache, err)
+		return fmt.Errorf("saving %q to cache %q: %w", key, k.cache, err)
 	}
 	e.dirty = false
 	return nil

@@ -32,9 +32,7 @@ func keeper(t *testing.T, res *service.Resources, config string) *Keeper[*tally]
 	t.Helper()
 	conf, err := service.NewConfigSpec().Field(Field("counter")).ParseYAML(config, nil)
 	require.NoError(t, err)
-	cfg, err := Parse(conf)
-	require.NoError(t, err)
-	k, err := New(cfg, res, func(string) *tally { return &tally{} })
+	k, err := New(conf, res, func(string) *tally { return &tally{} })
 	require.NoError(t, err)
 	return k
 }
@@ -155,7 +153,7 @@ func TestStateOfAnUnknownVersionIsLearnedAnew(t *testing.T) {
 func TestDoGivesUpOnlyWhenItsContextEnds(t *testing.T) {
 	res := service.MockResources(service.MockResourcesOptAddCache("learned"))
 	k := keeper(t, res, kept)
-	k.cfg.Cache = "gone" // a cache that does not answer
+	k.cache = "gone" // a cache that does not answer
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	err := k.Do(ctx, carry.Lane{}, func(*tally) { t.Error("fed a state that was not restored") })
@@ -171,10 +169,7 @@ func TestConfig(t *testing.T) {
 	} {
 		conf, err := service.NewConfigSpec().Field(Field("counter")).ParseYAML(test.config, nil)
 		require.NoError(t, err)
-		cfg, err := Parse(conf)
-		if err == nil {
-			_, err = New(cfg, service.MockResources(), func(string) *tally { return &tally{} })
-		}
+		_, err = New(conf, service.MockResources(), func(string) *tally { return &tally{} })
 		if test.errContains == "" {
 			require.NoError(t, err)
 		} else {

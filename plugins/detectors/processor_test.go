@@ -1,0 +1,185 @@
+package detectors
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+	"github.com/stretchr/testify/require"
+
+	"buildmon/internal/anomaly"
+	"buildmon/internal/simulate"
+	"buildmon/plugins/internal/carry"
+	"buildmon/plugins/internal/detect"
+	"buildmon/plugins/internal/testconfig"
+)
+
+func TestConfig(t *testing.T) {
+	tests := []struct {
+		name, config, errContains string
+		lintContains              string // errContains unless set
+	}{
+		{name: "one", config: `[ { silence: {} } ]`},
+		{name: "all", config: `[ { isolation_forest: {} }, { threshold: {} }, { spike_detector: {} }, { baseline: {} }, { silence: {} } ]`},
+		{name: "with a label", config: `[ { label: quiet, silence: {} } ]`},
+		{name: "two of a kind", config: `[ { spike_detector: {} }, { spike_detector: { window: 20, state: { key: slow } } } ]`},
+		{name: "none", config: `[]`, errContains: "the list of detectors is empty"},
+		{name: "no detector", config: `[ { silence: {} }, { mapping: "root = this" } ]`, errContains: "detector 2: want one of the detectors isolation_forest, ", lintContains: "want one of the detectors isolation_forest, "},
+		{name: "a field", config: `[ { spike_detector: { window: 1 } } ]`, errContains: "detector 1: spike_detector: window must be between 2 and 1000 readings, got 1", lintContains: "must be between 2 and 1000, got 1"},
+		{name: "fields together", config: `[ { baseline: { drift: "", presence: "" } } ]`, errContains: "drift and presence are both empty"},
+		{name: "a type", config: `[ { baseline: { outdoor: fresh } } ]`, errContains: "detector 1: baseline: ", lintContains: testconfig.NotLinted},
+		{name: "unknown cache", config: `[ { threshold: { state: { cache: nowhere } } } ]`, errContains: `detector 1: threshold: state cache "nowhere" is not a cache resource`, lintContains: testconfig.NotLinted},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			conf, err := spec().ParseYAML(test.config, nil)
+			require.NoError(t, err)
+			_, err = newFromConfig(conf, service.MockResources())
+			lints, lintErr := service.GlobalEnvironment().NewComponentConfigLinter().LintProcessorYAML([]byte("detectors: " + test.config))
+			require.NoError(t, lintErr)
+			testconfig.Require(t, err, lints, test.errContains, test.lintContains)
+		})
+	}
+}
+
+// chain is a processor for each detector, one after the other.
+type chain []service.BatchProcessor
+
+func (c chain) process(t *testing.T, batch service.MessageBatch) service.MessageBatch {
+	t.Helper()
+	for _, p := range c {
+		out, err := p.ProcessBatch(t.Context(), batch)
+		require.NoError(t, err)
+		require.Len(t, out, 1)
+		batch = out[0]
+	}
+	return batch
+}
+
+func (c chain) end(t *testing.T) {
+	t.Helper()
+	for _, p := range c {
+		require.NoError(t, p.Close(t.Context()))
+	}
+}
+
+func parsed(t *testing.T, s *service.ConfigSpec, config string) *service.ParsedConfig {
+	t.Helper()
+	conf, err := s.ParseYAML(config, nil)
+	require.NoError(t, err)
+	return conf
+}
+
+const kept = "{ state: { cache: learned } }"
+
+func apart(t *testing.T, res *service.Resources) (c chain) {
+	t.Helper()
+	for _, k := range kinds {
+		p, err := k.Processor(parsed(t, k.Spec(), kept), res)
+		require.NoError(t, err)
+		c = append(c, p)
+	}
+	return c
+}
+
+func together(t *testing.T, res *service.Resources) chain {
+	t.Helper()
+	var list []string
+	for _, k := range kinds {
+		list = append(list, "{ "+k.Name+": "+kept+" }")
+	}
+	p, err := newFromConfig(parsed(t, spec(), "[ "+strings.Join(list, ", ")+" ]"), res)
+	require.NoError(t, err)
+	return chain{p}
+}
+
+func resources() *service.Resources {
+	return service.MockResources(service.MockResourcesOptAddCache("learned"))
+}
+
+// batches are days of readings with faults, from two partitions.
+func batches(t *testing.T) (all []service.MessageBatch) {
+	t.Helper()
+	s, err := simulate.New(simulate.Config{
+		Seed: 1, Buildings: 1, Floors: 2, RoomsPerFloor: 6, Location: time.UTC,
+		Start: time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC), Count: 60_000, Interval: 2 * time.Minute,
+		FaultShare: 0.05, FaultKinds: simulate.Faults(),
+	})
+	require.NoError(t, err)
+	var messages []*service.Message
+	var e simulate.Event
+	for s.Next(&e) {
+		msg := service.NewMessage(e.Reading.AppendJSON(nil))
+		msg.MetaSetMut(carry.MetaTopic, "sensors")
+		msg.MetaSetMut(carry.MetaPartition, int(e.Reading.Floor[len(e.Reading.Floor)-1])%2)
+		messages = append(messages, msg)
+	}
+	for batch := range slices.Chunk(messages, 700) {
+		all = append(all, batch)
+	}
+	return all
+}
+
+// What is asked of a detector does not depend on which others are asked in the same
+// step: messages and their order, and what is saved, are those of processors one after
+// the other, and either goes on where the other stopped.
+func TestTogetherIsAsOneAfterTheOther(t *testing.T) {
+	one, other := resources(), resources()
+	of := func(step int, res *service.Resources) chain {
+		if step%2 == 0 {
+			return apart(t, res)
+		}
+		return together(t, res)
+	}
+	found := map[string]int{}
+	all := batches(t)
+	half := len(all) / 2
+	for step, part := range [][]service.MessageBatch{all[:half], all[half:]} {
+		a, b := of(step, one), of(step+1, other)
+		for _, batch := range part {
+			want, got := a.process(t, batch.Copy()), b.process(t, batch.Copy())
+			require.Len(t, got, len(want))
+			for i := range want {
+				require.Equal(t, content(t, want[i]), content(t, got[i]))
+				wantKind, value := carry.Derived(want[i])
+				gotKind, _ := carry.Derived(got[i])
+				require.Equal(t, wantKind, gotKind)
+				if value != nil {
+					found[detectorOf(value)]++
+				}
+			}
+		}
+		a.end(t)
+		b.end(t)
+		for _, k := range kinds {
+			for _, lane := range []string{"sensors/0", "sensors/1"} {
+				require.Equal(t, saved(t, one, k, lane), saved(t, other, k, lane))
+			}
+		}
+	}
+	t.Log(found)
+	for _, k := range []detect.Kind{kinds[0], kinds[1], kinds[2], kinds[4]} {
+		require.NotZero(t, found[k.Name], "the readings have nothing for %s", k.Name)
+	}
+}
+
+func content(t *testing.T, msg *service.Message) string {
+	t.Helper()
+	raw, err := msg.AsBytes()
+	require.NoError(t, err)
+	return string(raw)
+}
+
+func detectorOf(value any) string { return value.(*anomaly.Anomaly).Detector }
+
+func saved(t *testing.T, res *service.Resources, k detect.Kind, lane string) (state []byte) {
+	t.Helper()
+	require.NoError(t, res.AccessCache(t.Context(), "learned", func(c service.Cache) {
+		var err error
+		state, err = c.Get(t.Context(), k.Name+"/"+lane)
+		require.NoError(t, err)
+	}))
+	return state
+}
