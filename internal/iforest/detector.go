@@ -113,10 +113,7 @@ type Judgement struct {
 	Score     float64 // of the forest, within (0, 1); about that if it is far from unusual
 	Sustained float64 // mean of the last scores of its sensor
 
-	// Probability is that of a score or of a mean at least as large, whichever is less,
-	// counted twice as there are two.
-	Probability float64
-	Unusual     bool
+	Unusual bool
 
 	// Continues is set by the caller for points of an event of which another has been
 	// learned.
@@ -153,11 +150,13 @@ type model struct {
 	usual   *calibrate.Tail // scores of rows
 	lasting *calibrate.Tail // means of scores
 
-	// common is a score that is so low that it need not be exact.
-	common float64
-
 	limit float64 // scores above it are unusual, or
 	least float64 // probabilities up to it
+
+	// common is a score that is so low that it need not be exact. Up to plain, scores and
+	// means are more probable than least.
+	common float64
+	plain  struct{ score, mean float64 }
 }
 
 // fitting is a fit under way.
@@ -184,17 +183,41 @@ func (d *Detector) Ready() bool { return d.model != nil }
 // A point may be unusual by itself, or because it is the last of several that are
 // somewhat so: what lasts is found by the mean of the scores.
 func (d *Detector) Judge(now time.Time, point []float64, before Judgement) Judgement {
+	return d.judge(now, d.glance(point), before)
+}
+
+func (d *Detector) glance(point []float64) float64 {
+	return d.model.forest.Glance(point[:d.cfg.Features], d.model.common)
+}
+
+// judge is Judge of a point with that score.
+func (d *Detector) judge(now time.Time, score float64, before Judgement) Judgement {
 	m := d.model
-	j := Judgement{Score: m.forest.Glance(point[:d.cfg.Features], m.common)}
+	j := Judgement{Score: score}
 	if j.Sustained = before.Sustained; j.Sustained == 0 {
 		j.Sustained = j.Score
 	}
 	j.Sustained += memory * (j.Score - j.Sustained)
-	j.Probability = calibrate.Combine(m.usual.Probability(j.Score), m.lasting.Probability(j.Sustained))
-	if now.UnixMicro()-d.first >= d.cfg.WarmUp.Microseconds() {
-		j.Unusual = j.Score > m.limit || j.Probability <= m.least
-	}
+	j.Unusual = now.UnixMicro()-d.first >= d.cfg.WarmUp.Microseconds() && m.unusual(j)
 	return j
+}
+
+// Probability is that of a score or of a mean at least as large as those of a point that
+// was judged last, whichever is less, counted twice as there are two.
+func (d *Detector) Probability(j Judgement) float64 { return d.model.probability(j) }
+
+func (m *model) probability(j Judgement) float64 {
+	return calibrate.Combine(m.usual.Probability(j.Score), m.lasting.Probability(j.Sustained))
+}
+
+func (m *model) unusual(j Judgement) bool {
+	switch {
+	case j.Score > m.limit:
+		return true
+	case j.Score <= m.plain.score && j.Sustained <= m.plain.mean && m.least < 1:
+		return false // as nearly all; to find their places among 2,000 takes long
+	}
+	return m.probability(j) <= m.least
 }
 
 // Explain returns what each feature adds to what makes a point unusual; see
@@ -367,8 +390,13 @@ func newModel(cfg DetectorConfig, rows []row, perDay float64, rng *rand.Rand) *m
 	return m
 }
 
-// settle finds what is common by what is unusual.
-func (m *model) settle() { m.common = common * min(m.limit, quantile(m.usual.Sorted(), 1-m.least)) }
+// settle finds what is common and plain by what is unusual. A score that is not above a
+// quantile has at least the probability of the quantile, of which the judgement takes
+// twice as much.
+func (m *model) settle() {
+	m.plain.score, m.plain.mean = quantile(m.usual.Sorted(), 1-m.least), quantile(m.lasting.Sorted(), 1-m.least)
+	m.common = common * min(m.limit, m.plain.score)
+}
 
 // common is the share of an unusual score up to which scores need not be exact. With trees
 // of 256 points it is two steps of the mean path, of which a quarter of 100 trees has a

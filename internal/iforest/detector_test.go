@@ -3,6 +3,7 @@ package iforest_test
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -145,7 +146,7 @@ func TestDetectorCallsItsShareUnusual(t *testing.T) {
 	j := d.Judge(start, []float64{9, 9, 9}, iforest.Judgement{})
 	require.True(t, j.Unusual)
 	require.Greater(t, j.Score, 0.6)
-	require.Less(t, j.Probability, 0.001)
+	require.Less(t, d.Probability(j), 0.001)
 	require.Greater(t, iforest.Shares(d.Explain([]float64{0, 9, 0}))[1], 0.9)
 	require.Greater(t, iforest.Shares(d.Shapley([]float64{0, 9, 0}, 3))[1], 0.9)
 	require.Zero(t, d.Explain([]float64{9, math.NaN(), 9})[1])
@@ -264,4 +265,32 @@ func TestDetectorOfOneFeature(t *testing.T) {
 func TestDetectorOfConstantReadingsIsSilent(t *testing.T) {
 	d := iforest.NewDetector(detectorConfig())
 	require.Zero(t, run(d, 0, 1000, func() []float64 { return []float64{1, 2, math.NaN()} }))
+}
+
+// What is told apart without looking for probabilities is told apart as they would.
+func TestPlainScoresAreNotImprobable(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 0))
+	draw := func(n int) []float64 {
+		values := make([]float64, n)
+		for i := range values {
+			values[i] = 0.3 + 0.4*float64(rng.IntN(200))/200
+		}
+		slices.Sort(values)
+		return values
+	}
+	unusual := 0
+	for range 300 {
+		n := rng.IntN(50)
+		scores, means := draw(n), draw(n)
+		for _, least := range []float64{0, 0.0002, 0.01, 0.2, 0.5, 0.9, 1} {
+			for _, score := range append(draw(20), scores...) {
+				is, want := iforest.Unusual(scores, means, least, score, draw(1)[0])
+				require.Equal(t, want, is, "%d scores, least probability %v", n, least)
+				if is {
+					unusual++
+				}
+			}
+		}
+	}
+	require.Greater(t, unusual, 1000)
 }

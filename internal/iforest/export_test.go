@@ -1,6 +1,11 @@
 package iforest
 
-import "buildmon/internal/codec"
+import (
+	"math"
+
+	"buildmon/internal/calibrate"
+	"buildmon/internal/codec"
+)
 
 // AveragePath exposes the formula that all scores rest on.
 var AveragePath = averagePath
@@ -102,4 +107,15 @@ func (w *Together) Glances(f *Forest, points [][]float64, usual float64) []float
 	scores := make([]float64, len(points))
 	glances(&w.together, f, points, usual, scores)
 	return scores
+}
+
+// Unusual tells whether a score or a mean is as improbable as least, given others, both
+// as a model tells it and by the probability.
+func Unusual(scores, means []float64, least, score, mean float64) (is, want bool) {
+	m := &model{usual: calibrate.NewTail(max(len(scores), 1)), lasting: calibrate.NewTail(max(len(means), 1)), limit: math.Inf(1), least: least}
+	m.usual.Fill(scores)
+	m.lasting.Fill(means)
+	m.settle()
+	j := Judgement{Score: score, Sustained: mean}
+	return m.unusual(j), m.probability(j) <= least
 }

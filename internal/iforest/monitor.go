@@ -39,6 +39,9 @@ type MonitorConfig struct {
 	// another event.
 	Quiet time.Duration
 
+	// Scores is whether readings that are usual get a score, too.
+	Scores bool
+
 	// MaxGroups bounds how many groups have a detector.
 	MaxGroups int
 
@@ -75,10 +78,11 @@ type Outcome uint8
 
 // The outcomes.
 const (
-	Learning  Outcome = iota // its group has not learned enough yet
-	Crowded                  // there are too many groups; it is not learned from
-	Usual                    // judged, within the threshold
-	Anomalous                // judged, above the threshold
+	Learning   Outcome = iota // its group has not learned enough yet
+	Crowded                   // there are too many groups; it is not learned from
+	Incomplete                // more than half of its values are missing; it is not learned from
+	Usual                     // judged, within the threshold
+	Anomalous                 // judged, above the threshold
 )
 
 // Verdict is a judgement and, for an anomaly, its reasons.
@@ -90,7 +94,7 @@ type Verdict struct {
 	// is not worse.
 	Continues bool
 
-	Score   float64  // from 0 to 1 by [calibrate.Score], if it was judged
+	Score   float64  // from 0 to 1 by [calibrate.Score], if it was judged and is asked for
 	Forest  float64  // score of the forest, within (0, 1)
 	Reasons []Reason // one for each metric, for an anomaly that is more than was reported
 }
@@ -117,8 +121,7 @@ type Monitor struct {
 	now     time.Time
 	groups  map[string]*group
 	sensors *recent.Map[sensor]
-
-	point []float64 // scratch: features of a reading, then its values
+	ahead   ahead
 }
 
 // sensor is what is known of a sensor.
@@ -137,6 +140,8 @@ type sensor struct {
 type group struct {
 	detector *Detector
 	last     int64 // time of the monitor when it last had a reading, µs
+
+	waiting []int // readings ahead that are to be scored
 }
 
 // worse is by how much the score of an anomaly must be larger than what was reported of
@@ -148,7 +153,7 @@ func NewMonitor(cfg MonitorConfig) (*Monitor, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	m := &Monitor{cfg: cfg, point: make([]float64, cfg.Metrics*(len(cfg.Kinds)+1))}
+	m := &Monitor{cfg: cfg}
 	m.reset()
 	return m, nil
 }
@@ -156,40 +161,79 @@ func NewMonitor(cfg MonitorConfig) (*Monitor, error) {
 func (m *Monitor) reset() {
 	m.now = time.Time{}
 	m.groups, m.sensors = map[string]*group{}, recent.New[sensor](ForgetAfter, MaxSensors)
+	m.ahead = ahead{}
 }
 
 func (m *Monitor) fresh() sensor { return sensor{features: features.NewSensor(m.cfg.Metrics)} }
 
 // Observe judges a reading and then learns from it. Of what it is given only the id is kept.
 func (m *Monitor) Observe(id string, groupName []byte, at time.Time, values []float64) Verdict {
+	m.Prepare(id, groupName, at, values)
+	return m.Judge()
+}
+
+// Prepare takes a reading that Judge is to judge. Some hundreds that are prepared before
+// the first of them is judged take less time than each alone, and the verdicts are the
+// same. Of what it is given only the id is kept. A value that is missing is NaN.
+func (m *Monitor) Prepare(id string, groupName []byte, at time.Time, values []float64) {
+	r, point := m.ahead.add(len(values) * (len(m.cfg.Kinds) + 1))
+	if r.incomplete = incomplete(values); r.incomplete {
+		return
+	}
 	if at.After(m.now) {
 		m.now = at
 	}
-	known := m.sensors.Get(id, at.UnixMicro(), m.fresh)
-	judged := len(values) * len(m.cfg.Kinds)
-	late := known.features.Describe(at.UnixMicro(), values, m.cfg.Kinds, m.point[:judged])
-	copy(m.point[judged:], values)
+	r.now, r.at = m.now, at
+	r.sensor = m.sensors.Get(id, at.UnixMicro(), m.fresh)
+	r.late = r.sensor.features.Describe(at.UnixMicro(), values, m.cfg.Kinds, point)
+	copy(point[len(values)*len(m.cfg.Kinds):], values)
+	r.group = m.group(groupName)
+}
 
-	g := m.group(groupName)
-	if g == nil {
+func incomplete(values []float64) bool {
+	missing := 0
+	for _, v := range values {
+		if v != v {
+			missing++
+		}
+	}
+	return 2*missing > len(values)
+}
+
+// Judge judges the first of the readings that were prepared and not judged, and then
+// learns from it. There must be one.
+func (m *Monitor) Judge() Verdict {
+	r, point := m.ahead.take()
+	switch {
+	case r.incomplete:
+		return Verdict{Outcome: Incomplete}
+	case r.group == nil:
 		return Verdict{Outcome: Crowded}
 	}
 	var v Verdict
 	var j Judgement
-	if d := g.detector; d.Ready() {
-		j = d.Judge(m.now, m.point, Judgement{Sustained: known.sustained})
-		v.Outcome, v.Forest, v.Score = Usual, j.Score, calibrate.Score(j.Probability)
+	known, d := r.sensor, r.group.detector
+	if d.Ready() {
+		score := r.score
+		if r.by != d.model {
+			score = d.glance(point)
+		}
+		j = d.judge(r.now, score, Judgement{Sustained: known.sustained})
+		v.Outcome, v.Forest = Usual, j.Score
+		if j.Unusual || m.cfg.Scores {
+			v.Score = calibrate.Score(d.Probability(j))
+		}
 		if j.Unusual {
 			v.Outcome = Anomalous
-			if v.Score > known.raised || !m.open(known, at.UnixMicro()) {
-				v.Reasons = m.reasons(d, at) // which takes longer than all else
+			if v.Score > known.raised || !m.open(known, r.at.UnixMicro()) {
+				v.Reasons = m.reasons(d, point, r.at) // which takes longer than all else
 			}
-			j.Continues, v.Continues = m.continues(known, at.UnixMicro(), v.Score, late)
+			j.Continues, v.Continues = m.continues(known, r.at.UnixMicro(), v.Score, r.late)
 		}
 	}
-	if !late {
+	if !r.late {
 		known.sustained = j.Sustained
-		v.Fitted = g.detector.Learn(m.now, at, m.point, j)
+		v.Fitted = d.Learn(r.now, r.at, point, j)
 	}
 	return v
 }
@@ -214,13 +258,13 @@ func (m *Monitor) open(s *sensor, at int64) bool {
 	return s.alarm != 0 && at-s.alarm <= quiet && s.alarm-at <= quiet
 }
 
-// reasons explain the point that was judged last.
-func (m *Monitor) reasons(d *Detector, at time.Time) []Reason {
+// reasons explain a point.
+func (m *Monitor) reasons(d *Detector, point []float64, at time.Time) []Reason {
 	kinds := m.cfg.Kinds
-	credits := d.Explain(m.point)
+	credits := d.Explain(point)
 	shares := make([]float64, m.cfg.Metrics)
 	if m.cfg.Exact {
-		shares = d.Shapley(m.point, m.cfg.Metrics)
+		shares = d.Shapley(point, m.cfg.Metrics)
 	}
 	reasons := make([]Reason, m.cfg.Metrics)
 	for i := range reasons {
@@ -231,7 +275,7 @@ func (m *Monitor) reasons(d *Detector, at time.Time) []Reason {
 			}
 		}
 		top := slices.Index(of, slices.Max(of))
-		reasons[i] = Reason{Usual: d.Usual(i, at), Kind: kinds[top], Off: m.point[i*len(kinds)+top]}
+		reasons[i] = Reason{Usual: d.Usual(i, at), Kind: kinds[top], Off: point[i*len(kinds)+top]}
 	}
 	for i, share := range Shares(shares) {
 		reasons[i].Share = share
@@ -271,7 +315,8 @@ const (
 	monitorVersion = 3 // the first had no features and no events, the second more of each hour
 )
 
-// AppendBinary appends all that was learned, with a version.
+// AppendBinary appends all that was learned, with a version. All readings that were
+// prepared must have been judged.
 func (m *Monitor) AppendBinary(b []byte) ([]byte, error) {
 	b = codec.AppendHeader(b, monitorKind, monitorVersion)
 	b = codec.AppendString(b, m.cfg.Schema)

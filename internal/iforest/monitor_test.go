@@ -21,7 +21,7 @@ func monitorConfig() iforest.MonitorConfig {
 	d.Forest = iforest.Config{Trees: 20, SampleSize: 64}
 	return iforest.MonitorConfig{
 		Detector: d, Metrics: 3, Kinds: []features.Kind{features.Value, features.Step},
-		Quiet: 10 * time.Minute, MaxGroups: 10, Schema: "a,b,c by kind",
+		Quiet: 10 * time.Minute, Scores: true, MaxGroups: 10, Schema: "a,b,c by kind",
 	}
 }
 

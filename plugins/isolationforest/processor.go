@@ -48,6 +48,9 @@ func newDetector(conf *service.ParsedConfig, res *service.Resources) (detect.Det
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Scores, err = detect.ScoresAsked(conf); err != nil {
+		return nil, err
+	}
 	return detect.New(component, conf, res, func() *state { return newState(j, cfg) })
 }
 
@@ -55,18 +58,20 @@ func newDetector(conf *service.ParsedConfig, res *service.Resources) (detect.Det
 type state struct {
 	*iforest.Monitor
 	*judge
-	values []float64
-	group  []byte
-	score  float64 // of the last reading
-	seen   seen
+	values   []float64
+	group    []byte
+	prepared int     // readings that were, and are not judged yet
+	score    float64 // of the last reading
+	seen     seen
 }
 
 // seen counts readings since the metrics were moved last.
 type seen struct{ scored, incomplete, learning, crowded int64 }
 
 var (
-	_ detect.Scorer  = (*state)(nil)
-	_ detect.Counter = (*state)(nil)
+	_ detect.Preparer = (*state)(nil)
+	_ detect.Scorer   = (*state)(nil)
+	_ detect.Counter  = (*state)(nil)
 )
 
 func newState(j *judge, cfg iforest.MonitorConfig) *state {
@@ -77,47 +82,62 @@ func newState(j *judge, cfg iforest.MonitorConfig) *state {
 	return &state{Monitor: m, judge: j, values: make([]float64, len(j.metrics))}
 }
 
-// Score is how unusual the last reading was, from 0 to 1.
+// Score is how unusual the last reading was, from 0 to 1, if that is asked for.
 func (s *state) Score() float64 { return s.score }
 
-// Judge reports a reading once, if its metrics are unusual together.
-func (s *state) Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.Anomaly {
-	missing := 0
-	s.score = 0
-	for i, name := range s.metrics {
-		v, ok := r.Value(name)
-		if !ok {
-			v = math.NaN()
-			missing++
-		}
-		s.values[i] = v
+// Prepare describes readings that Judge is asked about next, in this order.
+func (s *state) Prepare(readings []*reading.Reading) {
+	for _, r := range readings {
+		s.prepare(r)
 	}
-	if 2*missing > len(s.metrics) {
-		s.seen.incomplete++
-		return found
-	}
+}
+
+func (s *state) prepare(r *reading.Reading) {
 	s.group = s.group[:0]
 	for _, label := range s.groupBy {
 		s.group = append(append(s.group, r.Label(label)...), groupSeparator)
 	}
-	v := s.Observe(r.SensorID, s.group, r.Time, s.values)
+	s.Monitor.Prepare(r.SensorID, s.group, r.Time, s.valuesOf(r))
+	s.prepared++
+}
+
+// valuesOf are the values of the metrics, NaN where one is missing, until the next call.
+func (s *state) valuesOf(r *reading.Reading) []float64 {
+	for i, name := range s.metrics {
+		v, ok := r.Value(name)
+		if !ok {
+			v = math.NaN()
+		}
+		s.values[i] = v
+	}
+	return s.values
+}
+
+// Judge reports a reading once, if its metrics are unusual together.
+func (s *state) Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.Anomaly {
+	if s.prepared == 0 {
+		s.prepare(r)
+	}
+	s.prepared--
+	v := s.Monitor.Judge()
+	s.score = v.Score
 	if v.Fitted {
 		s.fits.Incr(1)
 	}
 	switch v.Outcome {
+	case iforest.Incomplete:
+		s.seen.incomplete++
 	case iforest.Learning:
 		s.seen.learning++
-		return found
 	case iforest.Crowded:
 		s.seen.crowded++
-		return found
+	case iforest.Usual:
+		s.seen.scored++
+	case iforest.Anomalous:
+		s.seen.scored++
+		found = append(found, s.anomaly(r, v))
 	}
-	s.seen.scored++
-	s.score = v.Score
-	if v.Outcome == iforest.Usual {
-		return found
-	}
-	return append(found, s.anomaly(r, v))
+	return found
 }
 
 // Count moves the metrics.
@@ -137,9 +157,9 @@ func (s *state) anomaly(r *reading.Reading, v iforest.Verdict) *anomaly.Anomaly 
 	if v.Reasons == nil {
 		return a
 	}
-	parts := make([]part, len(s.metrics))
+	parts, values := make([]part, len(s.metrics)), s.valuesOf(r)
 	for i, name := range s.metrics {
-		p := part{metric: name, value: s.values[i], Reason: v.Reasons[i]}
+		p := part{metric: name, value: values[i], Reason: v.Reasons[i]}
 		if p.Share >= 0.5 {
 			a.Metric, a.Value, a.Low, a.High = name, p.value, p.Usual.Low, p.Usual.High
 		}

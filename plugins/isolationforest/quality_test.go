@@ -131,6 +131,7 @@ func monitor(t *testing.T, yaml string) *iforest.Monitor {
 	require.NoError(t, err)
 	cfg, err := (&judge{}).parse(conf)
 	require.NoError(t, err)
+	cfg.Scores = true
 	m, err := iforest.NewMonitor(cfg)
 	require.NoError(t, err)
 	return m

@@ -9,6 +9,7 @@ import (
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
+	"buildmon/internal/reading"
 	"buildmon/plugins/internal/carry"
 )
 
@@ -46,6 +47,17 @@ type part struct {
 	items    []carry.Item         // of the whole batch
 	indices  []int                // of those of the lane
 	content  fingerprint
+}
+
+// readings are those among the messages from one to before another.
+func (p *part) readings(from, to int) []*reading.Reading {
+	list := make([]*reading.Reading, 0, to-from)
+	for _, i := range p.indices[from:to] {
+		if r := p.items[i].Reading; r != nil {
+			list = append(list, r)
+		}
+	}
+	return list
 }
 
 // fingerprint tells batches apart by their readings and ticks.

@@ -24,6 +24,16 @@ type State interface {
 	Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.Anomaly
 }
 
+// Preparer is a state that judges faster what it was told of before.
+type Preparer interface {
+	// Prepare is told of readings that Judge is asked about next, in this order.
+	Prepare(readings []*reading.Reading)
+}
+
+// some is how many messages of a batch a state is told of at once. What it remembers of
+// them stays in the cache.
+const some = 512
+
 // Ticker is a state that also finds something when nothing comes.
 type Ticker interface {
 	// Tick appends what it finds when nothing more came up to a time.
@@ -113,8 +123,12 @@ func (d *detector[S]) observe(m *memory[S], p *part) (found []finding, scores []
 	if d.score != "" && scorer != nil {
 		scores = make([]float64, len(p.indices))
 	}
+	preparer, _ := any(state).(Preparer)
 	var anomalies []*anomaly.Anomaly
 	for place, i := range p.indices {
+		if preparer != nil && place%some == 0 {
+			preparer.Prepare(p.readings(place, min(place+some, len(p.indices))))
+		}
 		item := &p.items[i]
 		if !d.concerns(item) {
 			continue

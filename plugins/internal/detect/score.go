@@ -30,13 +30,17 @@ func ScoreField(component string) *service.ConfigField {
 
 func scoreKey(component string) string { return "buildmon_" + component + "_score" }
 
+// ScoresAsked tells whether somebody asks for the scores of all readings.
+func ScoresAsked(conf *service.ParsedConfig) (bool, error) {
+	if !conf.Contains(fieldScores) {
+		return false, nil
+	}
+	return conf.FieldBool(fieldScores)
+}
+
 // scoreKeyIfAsked is the metadata key of the scores, or empty if nobody asks for them.
 func scoreKeyIfAsked(component string, conf *service.ParsedConfig) (string, error) {
-	if !conf.Contains(fieldScores) {
-		return "", nil
-	}
-	emit, err := conf.FieldBool(fieldScores)
-	if err != nil || !emit {
+	if asked, err := ScoresAsked(conf); err != nil || !asked {
 		return "", err
 	}
 	return scoreKey(component), nil
