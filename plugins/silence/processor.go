@@ -116,6 +116,7 @@ type state struct {
 	*silence.Detector
 	*watch
 	lane          string
+	arrived       time.Time // of the batch of the reading that is judged
 	labels        []string
 	seen          silence.Reading
 	found         []silence.Finding
@@ -123,14 +124,18 @@ type state struct {
 }
 
 var (
-	_ detect.State  = (*state)(nil)
-	_ detect.Ticker = (*state)(nil)
-	_ detect.Laned  = (*state)(nil)
-	_ lanes.Ender   = (*state)(nil)
+	_ detect.State    = (*state)(nil)
+	_ detect.Preparer = (*state)(nil)
+	_ detect.Ticker   = (*state)(nil)
+	_ detect.Laned    = (*state)(nil)
+	_ lanes.Ender     = (*state)(nil)
 )
 
 // SetLane names the lane in metrics.
 func (s *state) SetLane(name string) { s.lane = name }
+
+// Prepare looks at the clock once for many readings that came together.
+func (s *state) Prepare([]*reading.Reading) { s.arrived = time.Now() }
 
 // Judge reports who is silent by the time of a reading. What it reports is about
 // other readings than this one: the last of those that are silent.
@@ -142,7 +147,7 @@ func (s *state) Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.A
 		Sensor: r.SensorID, Time: r.Time, Group: s.labels, Interval: s.interval(r),
 		Place: silence.Place{RoomID: r.RoomID, Building: r.Building, Floor: r.Floor, RoomType: r.RoomType},
 	}
-	s.found = s.Observe(&s.seen, time.Now(), s.found[:0])
+	s.found = s.Observe(&s.seen, s.arrived, s.found[:0])
 	return s.report(found)
 }
 

@@ -24,7 +24,7 @@ type State interface {
 	Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.Anomaly
 }
 
-// Preparer is a state that judges faster what it was told of before.
+// Preparer is a state that wants to know of readings before it is asked about them.
 type Preparer interface {
 	// Prepare is told of readings that Judge is asked about next, in this order.
 	Prepare(readings []*reading.Reading)
