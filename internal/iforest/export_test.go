@@ -21,8 +21,10 @@ type GivenTree struct {
 
 // FromTrees packs trees grown elsewhere.
 func FromTrees(features, sample int, given []GivenTree) *Forest {
-	trees := make([][]node, len(given))
+	f := newForest(features, sample, len(given), make([]float64, features))
+	p := newPacker(f)
 	for t, g := range given {
+		var nodes []node
 		for i := range g.Feature {
 			n := node{feature: -1, points: g.N[i]}
 			if g.Feature[i] >= 0 {
@@ -31,10 +33,11 @@ func FromTrees(features, sample int, given []GivenTree) *Forest {
 				}
 				n.feature, n.threshold, n.right = g.Feature[i], below(g.Threshold[i]), g.Right[i]
 			}
-			trees[t] = append(trees[t], n)
+			nodes = append(nodes, n)
 		}
+		p.pack(t, nodes)
 	}
-	return newForest(features, sample, make([]float64, features), trees)
+	return f
 }
 
 // PathLength is the mean depth at which a point ends.

@@ -3,6 +3,7 @@ package iforest
 import (
 	"fmt"
 	"math"
+	"math/bits"
 	"math/rand/v2"
 	"slices"
 )
@@ -36,53 +37,58 @@ func Fit[T Value](points [][]T, cfg Config, rng *rand.Rand) (*Forest, error) {
 			return nil, fmt.Errorf("iforest: point %d has %d values, want %d", i, len(p), features)
 		}
 	}
-	g := &grower[T]{
-		rng: rng, points: points, medians: medians(points), features: make([]int, features),
-		pool: make([]int32, len(points)), sample: make([]int32, min(cfg.SampleSize, len(points))),
+	m, size := medians(points), min(cfg.SampleSize, len(points))
+	g := &grower{
+		rng: rng, limit: depthLimit(size), features: make([]int, features), pool: make([]int32, len(points)),
+		points: make([]order, 0, len(points)*features), values: make([]order, size*features), sample: make([]int32, size),
 	}
-	g.values = make([]float32, len(g.sample)*features)
-	g.limit = depthLimit(len(g.sample))
+	for _, p := range points {
+		for i, v := range p {
+			g.points = append(g.points, orderOf(rounded(v, m[i])))
+		}
+	}
 	for i := range g.features {
 		g.features[i] = i
 	}
 	for i := range g.pool {
 		g.pool[i] = int32(i)
 	}
-	trees := make([][]node, cfg.Trees)
-	for t := range trees {
-		trees[t] = g.tree()
+	f := newForest(features, size, cfg.Trees, m)
+	p := newPacker(f)
+	for t := range cfg.Trees {
+		p.pack(t, g.tree())
 	}
-	return newForest(features, len(g.sample), g.medians, trees), nil
+	return f, nil
 }
 
-type grower[T Value] struct {
-	rng     *rand.Rand
-	points  [][]T
-	medians []float64
-	limit   int
+type grower struct {
+	rng    *rand.Rand
+	points []order // values of all points
+	limit  int
 
-	pool     []int32   // all points, in the order of the last draws
-	values   []float32 // of the sample, point by point
-	sample   []int32   // points of the sample, those of a node side by side
-	features []int     // in the order of the last draws
+	pool     []int32 // all points, in the order of the last draws
+	values   []order // of the sample, point by point
+	sample   []int32 // where the values of each point begin, those of a node side by side
+	features []int   // in the order of the last draws
 	nodes    []node
 }
 
-func (g *grower[T]) tree() []node {
+// tree grows a tree, which is there until the next.
+func (g *grower) tree() []node {
 	width := len(g.features)
 	for i := range g.sample {
 		j := i + g.rng.IntN(len(g.pool)-i)
 		g.pool[i], g.pool[j] = g.pool[j], g.pool[i]
-		fill(g.values[i*width:][:width], g.points[g.pool[i]], g.medians)
-		g.sample[i] = int32(i)
+		copy(g.values[i*width:][:width], g.points[int(g.pool[i])*width:])
+		g.sample[i] = int32(i * width)
 	}
 	g.nodes = g.nodes[:0]
 	g.grow(g.sample, 0)
-	return slices.Clone(g.nodes)
+	return g.nodes
 }
 
-// grow appends the subtree of the given points.
-func (g *grower[T]) grow(sample []int32, depth int) {
+// grow appends the subtree of the given points. Their order does not matter.
+func (g *grower) grow(sample []int32, depth int) {
 	at := len(g.nodes)
 	g.nodes = append(g.nodes, node{feature: -1, points: len(sample)})
 	if depth >= g.limit || len(sample) < 2 {
@@ -96,7 +102,7 @@ func (g *grower[T]) grow(sample []int32, depth int) {
 	if threshold >= hi {
 		threshold = lo
 	}
-	left := g.partition(sample, feature, threshold)
+	left := g.partition(sample, feature, orderOf(threshold))
 	g.grow(sample[:left], depth+1)
 	right := len(g.nodes)
 	g.grow(sample[left:], depth+1)
@@ -104,37 +110,35 @@ func (g *grower[T]) grow(sample []int32, depth int) {
 }
 
 // draw draws features until one is not constant in the sample.
-func (g *grower[T]) draw(sample []int32) (feature int, lo, hi float32, ok bool) {
-	width := len(g.features)
-	for left := width; left > 0; left-- {
+func (g *grower) draw(sample []int32) (feature int, lo, hi float32, ok bool) {
+	for left := len(g.features); left > 0; left-- {
 		j := g.rng.IntN(left)
 		feature = g.features[j]
 		g.features[j], g.features[left-1] = g.features[left-1], feature
-		lo = g.values[int(sample[0])*width+feature]
-		hi = lo
+		values := g.values[feature:]
+		least := values[sample[0]]
+		most := least
 		for _, s := range sample[1:] {
-			v := g.values[int(s)*width+feature]
-			lo, hi = min(lo, v), max(hi, v)
+			v := values[s]
+			least, most = min(least, v), max(most, v)
 		}
-		if hi > lo+minSpread {
+		if lo, hi = least.float(), most.float(); hi > lo+minSpread {
 			return feature, lo, hi, true
 		}
 	}
 	return 0, 0, 0, false
 }
 
-// partition moves the points that go left to the front and returns their number.
-func (g *grower[T]) partition(sample []int32, feature int, threshold float32) int {
-	width, i, j := len(g.features), 0, len(sample)
-	for i < j {
-		if g.values[int(sample[i])*width+feature] <= threshold {
-			i++
-		} else {
-			j--
-			sample[i], sample[j] = sample[j], sample[i]
-		}
+// partition moves the points that go left to the front and returns their number. It
+// swaps each point, as the processor would guess wrong half of the time which to.
+func (g *grower) partition(sample []int32, feature int, threshold order) int {
+	values, left := g.values[feature:], 0
+	for i, s := range sample {
+		sample[i], sample[left] = sample[left], s
+		_, right := bits.Sub64(uint64(threshold), uint64(values[s]), 0)
+		left += 1 - int(right)
 	}
-	return i
+	return left
 }
 
 // below is the largest float32 that is not above v. The float32 values at most v
@@ -147,20 +151,19 @@ func below(v float64) float32 {
 	return f
 }
 
-// fill converts a point to what trees are grown from.
-func fill[T Value](dst []float32, point []T, medians []float64) {
-	for i, v := range point {
-		dst[i] = rounded(v, medians[i])
-	}
-}
-
 // rounded is a value, or what stands in for a missing one, as a finite float32.
 func rounded[T Value](value T, median float64) float32 {
 	v := float64(value)
 	if v != v {
 		v = median
 	}
-	return float32(min(max(v, -math.MaxFloat32), math.MaxFloat32))
+	switch {
+	case v > math.MaxFloat32:
+		return math.MaxFloat32
+	case v < -math.MaxFloat32:
+		return -math.MaxFloat32
+	}
+	return float32(v)
 }
 
 // medianRows is from how many points a median is told, spread evenly over all. More say

@@ -89,10 +89,8 @@ const sign = 1 << 31
 
 func orderOf(v float32) order {
 	bits := math.Float32bits(v + 0) // −0 is 0
-	if bits >= sign {
-		return order(^bits)
-	}
-	return order(bits | sign)
+	negative := uint32(int32(bits) >> 31)
+	return order(bits ^ (negative | sign)) // no branch, as half of them are negative
 }
 
 func (o order) float() float32 {
@@ -123,22 +121,14 @@ func (f *Forest) Features() int { return f.features }
 // configuration, or all points if there were fewer.
 func (f *Forest) SampleSize() int { return f.sample }
 
-// newForest packs trees of the given sample size.
-func newForest(features, sample int, medians []float64, trees [][]node) *Forest {
+// newForest has room for trees of the given sample size, which are to be packed.
+func newForest(features, sample, trees int, medians []float64) *Forest {
 	f := &Forest{
-		features: features, sample: sample, depth: depthLimit(sample), norm: averagePath(sample), trees: len(trees), medians: medians,
+		features: features, sample: sample, depth: depthLimit(sample), norm: averagePath(sample), trees: trees, medians: medians,
 	}
 	places := f.trees << f.depth
 	f.splits, f.leaves = make([]split, places), make([]uint16, places)
 	f.expected, f.left = make([]float32, places), make([]uint16, places)
-	kinds := make([]uint16, (f.depth+1)*(sample+1))
-	for t, nodes := range trees {
-		p := packer{
-			forest: f, nodes: nodes, kinds: kinds, splits: f.splitsOf(t), leaves: f.leavesOf(t),
-			expected: f.expected[t<<f.depth:][:1<<f.depth], left: f.left[t<<f.depth:][:1<<f.depth],
-		}
-		p.pack(0, 1, 0)
-	}
 	return f
 }
 
@@ -147,39 +137,52 @@ func newForest(features, sample int, medians []float64, trees [][]node) *Forest 
 func (f *Forest) splitsOf(tree int) []split  { return f.splits[tree<<f.depth:][:1<<f.depth] }
 func (f *Forest) leavesOf(tree int) []uint16 { return f.leaves[tree<<f.depth:][:1<<f.depth] }
 
+// packer packs trees, one after another.
 type packer struct {
 	forest   *Forest
-	nodes    []node
 	kinds    []uint16 // one more than the index of a kind, by depth and points
+	nodes    []node
 	splits   []split
 	leaves   []uint16
 	expected []float32
 	left     []uint16
 }
 
-// pack places node n at place at of the heap and returns the path length to be
+func newPacker(f *Forest) *packer {
+	return &packer{forest: f, kinds: make([]uint16, (f.depth+1)*(f.sample+1))}
+}
+
+// pack packs a tree.
+func (p *packer) pack(tree int, nodes []node) {
+	f := p.forest
+	p.nodes, p.splits, p.leaves = nodes, f.splitsOf(tree), f.leavesOf(tree)
+	p.expected, p.left = f.expected[tree<<f.depth:][:1<<f.depth], f.left[tree<<f.depth:][:1<<f.depth]
+	p.place(0, 1, 0)
+}
+
+// place places node n at a place of the heap and returns the path length to be
 // expected there.
-func (p *packer) pack(n, at, depth int) float64 {
+func (p *packer) place(n, at, depth int) float64 {
 	nd := p.nodes[n]
 	if nd.feature < 0 {
-		return p.packLeaf(at, leafKind{depth: depth, points: nd.points})
+		return p.placeLeaf(at, leafKind{depth: depth, points: nd.points})
 	}
 	p.splits[at] = splitOf(orderOf(nd.threshold), nd.feature)
 	left, right := p.nodes[n+1].points, p.nodes[nd.right].points
-	mean := (float64(left)*p.pack(n+1, 2*at, depth+1) + float64(right)*p.pack(nd.right, 2*at+1, depth+1)) / float64(left+right)
+	mean := (float64(left)*p.place(n+1, 2*at, depth+1) + float64(right)*p.place(nd.right, 2*at+1, depth+1)) / float64(left+right)
 	p.expected[at], p.left[at] = float32(mean), uint16(left)
 	return mean
 }
 
-func (p *packer) packLeaf(at int, kind leafKind) float64 {
+func (p *packer) placeLeaf(at int, kind leafKind) float64 {
 	f := p.forest
-	place := &p.kinds[kind.depth*(f.sample+1)+kind.points]
-	if *place == 0 {
+	index := &p.kinds[kind.depth*(f.sample+1)+kind.points]
+	if *index == 0 {
 		f.kinds = append(f.kinds, kind)
 		f.paths = append(f.paths, float64(kind.depth)+averagePath(kind.points))
-		*place = uint16(len(f.kinds))
+		*index = uint16(len(f.kinds))
 	}
-	k := *place - 1
+	k := *index - 1
 	for ; at < len(p.splits); at *= 2 {
 		p.splits[at] = through
 		p.expected[at], p.left[at] = float32(f.paths[k]), uint16(kind.points)

@@ -64,7 +64,11 @@ func (f *Forest) UnmarshalBinary(data []byte) error {
 	if err := r.Close(); err != nil {
 		return fmt.Errorf("decoding forest: %w", err)
 	}
-	*f = *newForest(features, sample, medians, trees)
+	*f = *newForest(features, sample, count, medians)
+	p := newPacker(f)
+	for t, nodes := range trees {
+		p.pack(t, nodes)
+	}
 	return nil
 }
 
