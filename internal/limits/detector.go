@@ -156,6 +156,7 @@ func (d *Detector) Observe(id string, at time.Time, values []float64, scores []S
 	micros := at.UnixMicro()
 	number := hourly.Number(micros)
 	known := *d.sensors.Get(id, micros, d.fresh)
+	var j judgement
 	for m, v := range values {
 		scores[m] = Score{}
 		if math.IsNaN(v) {
@@ -181,17 +182,16 @@ func (d *Detector) Observe(id string, at time.Time, values []float64, scores []S
 			tally.Learning++
 		}
 		if !late {
-			if f, ok := d.stuck(s, micros, v, &scores[m]); ok {
-				f.Metric = m
-				found = append(found, f)
+			if past := s.stands(micros, v); past > 0 {
+				scores[m].Stuck, found = d.stuck(s, m, past, micros, v, found)
 			}
 		}
-		j := s.observe(micros, number, v, d.least[m], late)
+		score := s.observe(micros, number, v, d.least[m], late, &j)
 		var fresh bool
-		scores[m].Past, fresh = s.alert(j.score, late)
-		if j.score >= d.cfg.Threshold {
+		scores[m].Past, fresh = s.alert(score, late)
+		if score >= d.cfg.Threshold {
 			found = append(found, Finding{
-				Metric: m, View: j.view, Score: unit(j.score), Value: v, Seen: j.value, Low: j.low, High: j.high,
+				Metric: m, View: j.view, Score: unit(score), Value: v, Seen: j.value, Low: j.low, High: j.high,
 				Continues: !fresh,
 			})
 		}
@@ -199,27 +199,20 @@ func (d *Detector) Observe(id string, at time.Time, values []float64, scores []S
 	return found, tally
 }
 
-func (d *Detector) stuck(s *series, at int64, v float64, score *Score) (Finding, bool) {
+// stuck says what it means that a metric stands still, and reports it.
+func (d *Detector) stuck(s *series, m int, past float64, at int64, v float64, found []Finding) (float64, []Finding) {
 	f := &s.flat
-	if s.count == 0 {
-		f.since = at
-		return Finding{}, false
-	}
-	past := f.observe(at, v == s.newest, s.count)
-	if f.since-s.first < day && at-f.since < day {
-		past = 0 // nobody knows yet how still its nights are
-	}
-	score.Stuck = unit(past)
+	score := unit(past)
 	if f.told {
-		score.Stuck *= stale
+		score *= stale
 	}
 	if past < d.cfg.Threshold {
-		return Finding{}, false
+		return score, found
 	}
 	before := f.told
 	f.told = true
-	return Finding{
-		View: Stuck, Score: unit(past), Value: v, Seen: v, Low: v, High: v, Continues: before,
+	return score, append(found, Finding{
+		Metric: m, View: Stuck, Score: unit(past), Value: v, Seen: v, Low: v, High: v, Continues: before,
 		Run: int64(f.run) + 1, Longest: int64(f.longest), For: time.Duration(at-f.since) * time.Microsecond,
-	}, true
+	})
 }

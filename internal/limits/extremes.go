@@ -128,4 +128,4 @@ func (e *extremes) limit(current, past *bounds) {
 	e.low, e.high = all.bottom[1], all.top[1]
 }
 
-func abs(v float32) float32 { return float32(math.Abs(float64(v))) }
+func abs(v float32) float32 { return math.Float32frombits(math.Float32bits(v) &^ (1 << 31)) }

@@ -92,11 +92,8 @@ func (w *week) clear(generation int) {
 	}
 }
 
-// turn brings an hour at hand. One that is late does not make time go on.
+// turn brings another hour at hand. One that is late does not make time go on.
 func (h *hours) turn(number int64, late bool) {
-	if number == h.number {
-		return
-	}
 	begin := number * hour
 	if h.number == nowhere && h.week == nil {
 		h.since, h.generation = begin, begin

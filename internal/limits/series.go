@@ -137,30 +137,49 @@ func (s *series) by(view View, place int, weight, least float64, v, centre float
 	return judgement{weight * score, view, float64(v) + float64(centre), float64(e.low) + float64(centre), float64(e.high) + float64(centre)}
 }
 
+// stands takes a value that is not late, and says how far past what is usual it stands
+// still.
+func (s *series) stands(at int64, v float64) float64 {
+	f := &s.flat
+	if s.count == 0 {
+		f.since = at
+		return 0
+	}
+	past := f.observe(at, v == s.newest, s.count)
+	if f.since-s.first < day && at-f.since < day {
+		return 0 // nobody knows yet how still its nights are
+	}
+	return past
+}
+
 // observe judges a value of an hour by what came before, in scales of at least that
-// size, and learns it if it is newer.
-func (s *series) observe(at int64, number int64, value, least float64, late bool) (j judgement) {
+// size, and learns it if it is newer. It returns the score; only of a value past the
+// limits there is more to say, which it writes to j.
+func (s *series) observe(at int64, number int64, value, least float64, late bool, j *judgement) float64 {
 	if s.count == 0 {
 		s.origin = value
 		s.blocks.began = at
 	}
 	v := float32(value - s.origin)
 	h := &s.hours
-	h.turn(number, late)
+	if number != h.number {
+		h.turn(number, late)
+	}
 	off := v - h.mean
 
+	j.score = 0
 	if s.level.outside(v) {
-		j = s.by(Level, ofLevel, 1, least, v, 0)
+		*j = s.by(Level, ofLevel, 1, least, v, 0)
 	}
 	if h.trust > 0 && h.known() && s.daily.count >= warmUp && s.daily.dev < helpful*s.level.dev {
-		s.byHour(&j, v, off, least)
+		s.byHour(j, v, off, least)
 	}
 	if !late {
 		s.advance(at)
 		s.newest = value
 		s.push(v)
 		if s.window.full() {
-			s.short(&j, least)
+			s.short(j, least)
 		}
 		if h.known() {
 			s.daily.learn(off)
@@ -178,8 +197,7 @@ func (s *series) observe(at int64, number int64, value, least float64, late bool
 			j.value, j.low, j.high = j.value+s.origin, j.low+s.origin, j.high+s.origin
 		}
 	}
-	j.score += s.graded()
-	return j
+	return j.score + s.graded()
 }
 
 // byHour judges a value by what is usual at this hour.
