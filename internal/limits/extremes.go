@@ -37,15 +37,32 @@ var (
 	none = bounds{top: [2]float32{-inf, -inf}, bottom: [2]float32{inf, inf}}
 )
 
+// add takes a value. What is larger is moved as bits, for which there are instructions
+// without a branch: among the newest values nobody can tell which one is next.
 func (b *bounds) add(v float32) {
+	bits := math.Float32bits(v)
+	first, second := math.Float32bits(b.top[0]), math.Float32bits(b.top[1])
 	if v > b.top[1] {
-		b.top[1] = min(v, b.top[0])
-		b.top[0] = max(v, b.top[0])
+		second = bits
 	}
+	if v > b.top[0] {
+		second = first
+	}
+	if v > b.top[0] {
+		first = bits
+	}
+	b.top[0], b.top[1] = math.Float32frombits(first), math.Float32frombits(second)
+	first, second = math.Float32bits(b.bottom[0]), math.Float32bits(b.bottom[1])
 	if v < b.bottom[1] {
-		b.bottom[1] = max(v, b.bottom[0])
-		b.bottom[0] = min(v, b.bottom[0])
+		second = bits
 	}
+	if v < b.bottom[0] {
+		second = first
+	}
+	if v < b.bottom[0] {
+		first = bits
+	}
+	b.bottom[0], b.bottom[1] = math.Float32frombits(first), math.Float32frombits(second)
 }
 
 func (b *bounds) include(other *bounds) {
