@@ -178,8 +178,11 @@ func (s *series) observe(at int64, number int64, value, least float64, late bool
 		s.advance(at)
 		s.newest = value
 		s.push(v)
-		if s.window.full() {
-			s.short(j, least)
+	}
+	full, average := s.window.full(), s.window.mean()
+	if !late {
+		if full {
+			s.short(j, average, least)
 		}
 		if h.known() {
 			s.daily.learn(off)
@@ -197,7 +200,10 @@ func (s *series) observe(at int64, number int64, value, least float64, late bool
 			j.value, j.low, j.high = j.value+s.origin, j.low+s.origin, j.high+s.origin
 		}
 	}
-	return j.score + s.graded()
+	if !full {
+		return j.score
+	}
+	return j.score + s.graded(average)
 }
 
 // byHour judges a value by what is usual at this hour.
@@ -220,8 +226,8 @@ func (s *series) byHour(j *judgement, v, off float32, least float64) {
 }
 
 // short judges and learns the mean of the short window and of the steps in it.
-func (s *series) short(j *judgement, least float64) {
-	average, rest := s.window.mean(), s.window.rest()
+func (s *series) short(j *judgement, average float32, least float64) {
+	rest := s.window.rest()
 	if s.average.outside(average) {
 		j.consider(s.by(Average, ofAverage, averageWeight, least, average, 0))
 	}
@@ -232,12 +238,12 @@ func (s *series) short(j *judgement, least float64) {
 	s.rest.learn(rest)
 }
 
-// graded is where a value within the limits stands among its like.
-func (s *series) graded() float64 {
-	if !s.window.full() || s.average.count < warmUp || s.average.dev == 0 {
+// graded is where a value with this short average stands among its like, within the limits.
+func (s *series) graded(average float32) float64 {
+	if s.average.count < warmUp || s.average.dev == 0 {
 		return 0
 	}
-	off, dev := float64(abs(s.window.mean()-s.average.mean)), float64(s.average.dev)
+	off, dev := float64(abs(average-s.average.mean)), float64(s.average.dev)
 	return grade * off / (off + gradeAt*dev)
 }
 
