@@ -117,9 +117,9 @@ func nearer(v, low, high, scale float64) float64 {
 	return v
 }
 
-// learn takes a value.
-func (e *extremes) learn(v float32) {
-	if e.outside(v) {
+// learn takes a value, and whether it lies outside.
+func (e *extremes) learn(v float32, outside bool) {
+	if outside {
 		v = float32(nearer(float64(v), float64(e.low), float64(e.high), e.scale()))
 	}
 	if e.count == 0 {

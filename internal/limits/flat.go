@@ -28,9 +28,15 @@ type flat struct {
 
 // observe takes a value after the first, and scores its run.
 func (f *flat) observe(at int64, same bool, count uint32) float64 {
-	share := float32(max(slow, 1/float64(count)))
+	share := float32(slow)
+	if count < 1/slow {
+		share = float32(1 / float64(count))
+	}
 	if !same {
-		f.longest = max(f.longest, float32(f.run)) * runFade
+		if run := float32(f.run); run > f.longest {
+			f.longest = run
+		}
+		f.longest *= runFade
 		f.moves += share * (1 - f.moves)
 		f.run, f.since, f.told = 0, at, false
 		return 0

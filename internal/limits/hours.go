@@ -180,6 +180,8 @@ func (h *hours) learn(v, interval, deviation float32, scale float64) {
 	if h.outside(v) {
 		v = float32(nearer(float64(v), float64(h.bottom), float64(h.top), scale))
 	}
-	h.low, h.high = min(h.low, v), max(h.high, v)
-	h.bottom, h.top = min(h.bottom, v), max(h.top, v)
+	if v < h.low || v > h.high { // what is within these is within the others, too
+		h.low, h.high = min(h.low, v), max(h.high, v)
+		h.bottom, h.top = min(h.bottom, v), max(h.top, v)
+	}
 }

@@ -168,7 +168,8 @@ func (s *series) observe(at int64, number int64, value, least float64, late bool
 	off := v - h.mean
 
 	j.score = 0
-	if s.level.outside(v) {
+	outside := s.level.outside(v)
+	if outside {
 		*j = s.by(Level, ofLevel, 1, least, v, 0)
 	}
 	if h.trust > 0 && h.known() && s.daily.count >= warmUp && s.daily.dev < helpful*s.level.dev {
@@ -185,10 +186,10 @@ func (s *series) observe(at int64, number int64, value, least float64, late bool
 			s.short(j, average, least)
 		}
 		if h.known() {
-			s.daily.learn(off)
+			s.daily.learn(off, s.daily.outside(off))
 		}
 		h.learn(v, s.interval, s.daily.dev, s.level.scale())
-		s.level.learn(v)
+		s.level.learn(v, outside)
 		if s.blocks.hold() {
 			s.blocks.settle(at, s.views())
 		}
@@ -228,14 +229,15 @@ func (s *series) byHour(j *judgement, v, off float32, least float64) {
 // short judges and learns the mean of the short window and of the steps in it.
 func (s *series) short(j *judgement, average float32, least float64) {
 	rest := s.window.rest()
-	if s.average.outside(average) {
+	high, restless := s.average.outside(average), s.rest.outside(rest)
+	if high {
 		j.consider(s.by(Average, ofAverage, averageWeight, least, average, 0))
 	}
-	if s.rest.outside(rest) {
+	if restless {
 		j.consider(s.by(Rest, ofRest, restWeight, least, rest, 0))
 	}
-	s.average.learn(average)
-	s.rest.learn(rest)
+	s.average.learn(average, high)
+	s.rest.learn(rest, restless)
 }
 
 // graded is where a value with this short average stands among its like, within the limits.

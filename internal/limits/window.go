@@ -23,16 +23,17 @@ func (w *window) full() bool { return w.filled == short }
 
 // push takes a value. most bounds the steps.
 func (w *window) push(v float32, most float32) {
-	at := int(w.next)
+	at, sum, climb := int(w.next), w.sum, w.climb
 	if w.full() {
-		w.sum -= float64(w.values[at])
-		w.climb -= w.step(at, after(at), most)
+		sum -= float64(w.values[at])
+		climb -= w.step(at, after(at), most)
 	}
 	w.values[at] = v
-	w.sum += float64(v)
+	sum += float64(v)
 	if w.filled > 0 {
-		w.climb += w.step(before(at), at, most)
+		climb += w.step(before(at), at, most)
 	}
+	w.sum, w.climb = sum, climb
 	w.filled = min(w.filled+1, short)
 	w.next = uint8(after(at))
 	if w.next == 0 {
