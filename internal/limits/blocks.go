@@ -33,17 +33,9 @@ type blocks struct {
 	began   int64   // time of the first value of the current one
 	values  uint32  // in the current one
 	current uint8
-	held    uint8 // newest values, which are in no block yet
 }
 
-// hold counts a value that the views have learned, and tells whether there are so many
-// that they should be settled.
-func (b *blocks) hold() bool {
-	b.held++
-	return b.held == short
-}
-
-// settle takes the newest values into the current block, and sets the limits of the views
+// settle takes the newest values, which are as many as a short window has, into the current block, and sets the limits of the views
 // by all blocks: to the second largest and the second smallest value, so that one odd
 // value in eight days changes nothing.
 func (b *blocks) settle(at int64, views [own]*extremes) {
@@ -52,8 +44,7 @@ func (b *blocks) settle(at int64, views [own]*extremes) {
 		current[i].include(&e.newest)
 		e.newest = none
 	}
-	b.values += uint32(b.held)
-	b.held = 0
+	b.values += short
 	if b.values >= blockValues && at-b.began >= blockTime {
 		b.turn(at)
 	}

@@ -43,11 +43,7 @@ const (
 // What an hour needs is at hand; the others are in the week, which a metric has that
 // was seen in two hours.
 type hours struct {
-	week       *week
-	since      int64 // beginning of the first hour
-	generation int64 // and of the first one of the current generation
-	number     int64 // of the hour that is at hand, since 1970, or nowhere
-	learned    bool  // something about it that is not in the week
+	number int64 // of the hour that is at hand, since 1970, or nowhere
 
 	// How much the extremes of hours count, and the mean of this one, which is known for
 	// days of its kind only.
@@ -56,6 +52,11 @@ type hours struct {
 	mean        float32 // NaN if nothing is known of it
 	low, high   float32 // extremes in this generation
 	bottom, top float32 // extremes of the hour and its neighbours in both generations
+	learned     bool    // something about it that is not in the week
+
+	week       *week
+	since      int64 // beginning of the first hour
+	generation int64 // and of the first one of the current generation
 }
 
 // week is what is known of all hours.

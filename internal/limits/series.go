@@ -66,8 +66,8 @@ type series struct {
 	level, daily, average, rest extremes
 
 	flat   flat
-	hours  hours
 	window window
+	hours  hours
 	blocks blocks
 }
 
@@ -190,7 +190,7 @@ func (s *series) observe(at int64, number int64, value, least float64, late bool
 		}
 		h.learn(v, s.interval, s.daily.dev, s.level.scale())
 		s.level.learn(v, outside)
-		if s.blocks.hold() {
+		if s.window.next == 0 { // at the beginning of its list again, so these are as many as it holds
 			s.blocks.settle(at, s.views())
 		}
 	}

@@ -81,7 +81,7 @@ func (s *series) append(b []byte) []byte {
 		b = e.append(b)
 	}
 	b = s.window.append(b)
-	b = s.blocks.append(b)
+	b = s.blocks.append(b, s.window.next)
 	b = s.hours.append(b)
 	return s.flat.append(b)
 }
@@ -96,7 +96,7 @@ func (s *series) read(r *codec.Reader) {
 		e.read(r)
 	}
 	s.window.read(r)
-	if s.blocks.read(r); r.OK() {
+	if s.blocks.read(r, s.window.next); r.OK() {
 		s.blocks.sum()
 		s.blocks.limit(s.views())
 	}
@@ -134,10 +134,11 @@ func (w *window) read(r *codec.Reader) {
 	}
 }
 
-func (b *blocks) append(to []byte) []byte {
+// append writes also how many of the newest values are in no block yet.
+func (b *blocks) append(to []byte, newest uint8) []byte {
 	to = codec.AppendUint(codec.AppendUint(to, uint64(len(b.list))), uint64(b.current))
 	to = codec.AppendUint(codec.AppendInt(to, b.began), uint64(b.values))
-	to = codec.AppendUint(to, uint64(b.held))
+	to = codec.AppendUint(to, uint64(newest))
 	for i := range b.list {
 		for v := range b.list[i] {
 			to = b.list[i][v].append(to)
@@ -146,15 +147,15 @@ func (b *blocks) append(to []byte) []byte {
 	return to
 }
 
-func (b *blocks) read(r *codec.Reader) {
+func (b *blocks) read(r *codec.Reader, newest uint8) {
 	n, current := r.Uint(), r.Uint()
 	b.began, b.values = r.Int(), count(r)
 	held := r.Uint()
-	if n < 1 || n > mostBlocks || current >= n || held >= short {
-		r.Fail("%d blocks, the %dth with %d held values, cannot be", n, current, held)
+	if n < 1 || n > mostBlocks || current >= n || held != uint64(newest) {
+		r.Fail("%d blocks, the %dth, with %d values held after the %dth, cannot be", n, current, held, newest)
 		return
 	}
-	b.list, b.current, b.held = make([]block, n), uint8(current), uint8(held)
+	b.list, b.current = make([]block, n), uint8(current)
 	for i := range b.list {
 		for v := range b.list[i] {
 			b.list[i][v].read(r)

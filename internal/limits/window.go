@@ -12,11 +12,11 @@ const (
 
 // window is the last values, with their sum and the sum of the steps between them.
 type window struct {
-	values [short]float32
 	sum    float64
 	climb  float64
 	filled uint8 // of values, since the last gap
 	next   uint8 // place of the next one: that of the oldest, once it is full
+	values [short]float32
 }
 
 func (w *window) full() bool { return w.filled == short }
