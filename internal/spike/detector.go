@@ -76,18 +76,15 @@ type Finding struct {
 
 // Distance is how far the value lies from the median of the window, at least
 // Limit.
-func (f *Finding) Distance() float64 { return min(math.Abs(f.Value-f.Median), math.MaxFloat64) }
+func (f *Finding) Distance() float64 { return distance(f.Value, f.Median) }
+
+func distance(v, median float64) float64 { return min(math.Abs(v-median), math.MaxFloat64) }
 
 // stale is how much a score counts that belongs to what was reported.
 const stale = 0.15
 
-// change is how large the change is, and 0 if the value was not judged.
-func (f *Finding) change() Change {
-	if f.Limit == 0 {
-		return 0
-	}
-	return Change(f.Distance() / f.Limit)
-}
+// change is how large the change is.
+func (f *Finding) change() Change { return Change(f.Distance() / f.Limit) }
 
 // Score is that of the change.
 func (f *Finding) Score() float64 { return f.change().Score() }
@@ -163,22 +160,22 @@ func (d *Detector) Observe(id string, at time.Time, values []float64, changes []
 		if known[m] == nil {
 			known[m] = &series{}
 		}
-		f, ok := d.observe(known[m], m, micros, v, &tally)
-		changes[m] = f.change()
-		if ok {
-			found = append(found, f)
-		} else if changes[m] >= 1 {
+		before := len(found)
+		if s := known[m]; len(s.window) > 0 && micros <= s.last {
+			tally.Late++
+			changes[m], found = d.late(s, m, micros, v, found)
+		} else {
+			changes[m], found = d.observe(s, m, micros, v, &tally, found)
+		}
+		if len(found) == before && changes[m] >= 1 {
 			changes[m] *= -1
 		}
 	}
 	return found, tally
 }
 
-func (d *Detector) observe(s *series, metric int, at int64, v float64, tally *Tally) (Finding, bool) {
-	if len(s.window) > 0 && at <= s.last {
-		tally.Late++
-		return d.late(s, metric, at, v)
-	}
+// observe takes a value that is not late.
+func (d *Detector) observe(s *series, metric int, at int64, v float64, tally *Tally, found []Finding) (Change, []Finding) {
 	before := s.last
 	if len(s.window) > 1 && d.gap(s, at-before) {
 		tally.Gaps++
@@ -188,24 +185,29 @@ func (d *Detector) observe(s *series, metric int, at int64, v float64, tally *Ta
 	if !d.full(s) {
 		tally.Learning++
 		s.push(at, v, d.cfg.Window)
-		return Finding{}, false
+		return 0, found
 	}
-	f := d.judge(s, metric, v)
-	f.Within = time.Duration(at-before) * time.Microsecond
-	if f.Distance() < f.Limit {
+	median, limit := d.judge(s, metric)
+	off := distance(v, median)
+	if off < limit {
 		s.calm(at, v, d.cfg.Window)
-		return f, false
+		return Change(off / limit), found
 	}
-	return f, s.alarm(at, f)
+	f := s.finding(metric, v, median, limit)
+	f.Within = time.Duration(at-before) * time.Microsecond
+	if s.alarm(at, &f) {
+		found = append(found, f)
+	}
+	return f.change(), found
 }
 
 func (d *Detector) full(s *series) bool { return len(s.window) == d.cfg.Window }
 
-// judge compares a value with a full window.
-func (d *Detector) judge(s *series, metric int, v float64) Finding {
+// judge tells the median of a full window, and how far from it a spike begins.
+func (d *Detector) judge(s *series, metric int) (median, limit float64) {
 	c := &d.cfg.Metrics[metric]
-	median := s.median()
-	limit := math.MaxFloat64
+	median = s.median()
+	limit = math.MaxFloat64
 	if c.Delta > 0 {
 		limit = c.Delta
 	}
@@ -217,18 +219,22 @@ func (d *Detector) judge(s *series, metric int, v float64) Finding {
 		// The smallest number is for windows of zeros: equal values are no spike.
 		limit = min(limit, max(c.Deviations*max(madToSigma*s.mad(median), least), math.SmallestNonzeroFloat64))
 	}
-	return Finding{Metric: metric, Value: v, Median: median, Limit: limit, Min: s.window[0].value, Max: s.window[len(s.window)-1].value}
+	return median, limit
 }
 
-func (d *Detector) late(s *series, metric int, at int64, v float64) (Finding, bool) {
+func (d *Detector) late(s *series, metric int, at int64, v float64, found []Finding) (Change, []Finding) {
 	if e := s.events; e != nil && e.reported != nil && at == e.reported.at && v == e.reported.Value {
-		return e.reported.Finding, true
+		return e.reported.change(), append(found, e.reported.Finding)
 	}
-	if oldest, _ := s.ends(); !d.full(s) || at < s.window[oldest].at || s.open() && at >= s.events.held[0].at {
-		return Finding{}, false
+	if oldest, _, _ := s.places(v); !d.full(s) || at < s.window[oldest].at || s.open() && at >= s.events.held[0].at {
+		return 0, found
 	}
-	f := d.judge(s, metric, v)
-	return f, f.Distance() >= f.Limit
+	median, limit := d.judge(s, metric)
+	f := s.finding(metric, v, median, limit)
+	if f.Distance() >= f.Limit {
+		found = append(found, f)
+	}
+	return f.change(), found
 }
 
 // gap tells whether the values before a gap say nothing about what comes after.

@@ -3,6 +3,7 @@ package spike_test
 import (
 	"encoding/binary"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -33,49 +34,75 @@ func FuzzUnmarshalBinary(f *testing.F) {
 	})
 }
 
+// What FuzzObserve does, with values that are near each other, and often the same, so that
+// it goes on for long.
+func TestChangesAreThoseOfMedianAndMAD(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for size := range uint8(20) {
+		for range 20 {
+			var data []byte
+			for range 300 {
+				v := rng.NormFloat64()
+				if rng.IntN(2) == 0 {
+					v = math.Round(v)
+				}
+				data = append(binary.LittleEndian.AppendUint64(data, math.Float64bits(v)), byte(1+rng.IntN(3)))
+			}
+			robustly(t, size, data)
+		}
+	}
+}
+
 // Any values at any times, against a plain computation of median and MAD.
 func FuzzObserve(f *testing.F) {
 	f.Add(uint8(5), make([]byte, 500))
 	f.Add(uint8(4), binary.LittleEndian.AppendUint64(make([]byte, 300), math.Float64bits(math.MaxFloat64)))
-	f.Fuzz(func(t *testing.T, size uint8, data []byte) {
-		c := spike.Config{Window: 2 + int(size)%20, Metrics: []spike.Metric{{Name: "x", Deviations: 6, Resolution: 0.5}}}
-		d, at, last := spike.New(c), start, time.Time{}
-		var window []float64
-		for ; len(data) >= 9; data = data[9:] {
-			v := math.Float64frombits(binary.LittleEndian.Uint64(data))
-			at = at.Add(time.Duration(int8(data[8])) * time.Second)
-			found, tally := d.Observe("s1", at, []float64{v}, changes[:], nil)
-			for _, f := range found {
-				require.Equal(t, v, f.Value)
-				require.Positive(t, f.Limit)
-				require.GreaterOrEqual(t, f.Distance(), f.Limit)
-				require.LessOrEqual(t, f.Min, f.Median)
-				require.LessOrEqual(t, f.Median, f.Max)
-			}
-			if tally.Late > 0 || math.IsNaN(v) || math.IsInf(v, 0) {
-				continue
-			}
-			if tally.Gaps > 0 {
-				window = nil
-			}
-			require.True(t, at.After(last))
-			last = at
-			if len(found) > 0 && len(window) == c.Window {
-				m, dev := robust(window)
+	f.Fuzz(robustly)
+}
+
+// robustly compares changes and findings with those of plain medians.
+func robustly(t *testing.T, size uint8, data []byte) {
+	c := spike.Config{Window: 2 + int(size)%20, Metrics: []spike.Metric{{Name: "x", Deviations: 6, Resolution: 0.5}}}
+	d, at, last := spike.New(c), start, time.Time{}
+	var window []float64
+	for ; len(data) >= 9; data = data[9:] {
+		v := math.Float64frombits(binary.LittleEndian.Uint64(data))
+		at = at.Add(time.Duration(int8(data[8])) * time.Second)
+		found, tally := d.Observe("s1", at, []float64{v}, changes[:], nil)
+		for _, f := range found {
+			require.Equal(t, v, f.Value)
+			require.Positive(t, f.Limit)
+			require.GreaterOrEqual(t, f.Distance(), f.Limit)
+			require.LessOrEqual(t, f.Min, f.Median)
+			require.LessOrEqual(t, f.Median, f.Max)
+		}
+		if tally.Late > 0 || math.IsNaN(v) || math.IsInf(v, 0) {
+			continue
+		}
+		if tally.Gaps > 0 {
+			window = nil
+		}
+		require.True(t, at.After(last))
+		last = at
+		if len(window) == c.Window {
+			m, dev := robust(window)
+			limit := min(6*max(1.4826*dev, 0.5), math.MaxFloat64)
+			require.Equal(t, spike.Change(min(math.Abs(v-m), math.MaxFloat64)/limit), changes[0])
+			if len(found) > 0 {
 				require.Equal(t, m, found[0].Median)
-				require.Equal(t, min(6*max(1.4826*dev, 0.5), math.MaxFloat64), found[0].Limit)
+				require.Equal(t, limit, found[0].Limit)
 				break // the window stays as it was from here on
 			}
-			window = append(window, v)
-			window = window[max(len(window)-c.Window, 0):]
-			if len(window) < c.Window {
-				require.Equal(t, 1, tally.Learning)
-			}
 		}
-		again := spike.New(c)
-		require.NoError(t, again.UnmarshalBinary(marshal(t, d)))
-		require.Equal(t, marshal(t, d), marshal(t, again))
-	})
+		window = append(window, v)
+		window = window[max(len(window)-c.Window, 0):]
+		if len(window) < c.Window {
+			require.Equal(t, 1, tally.Learning)
+		}
+	}
+	again := spike.New(c)
+	require.NoError(t, again.UnmarshalBinary(marshal(t, d)))
+	require.Equal(t, marshal(t, d), marshal(t, again))
 }
 
 func robust(values []float64) (m, mad float64) {

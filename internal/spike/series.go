@@ -3,7 +3,6 @@ package spike
 import (
 	"math"
 	"slices"
-	"sort"
 )
 
 // series is the window of one metric of one sensor. A million sensors have several
@@ -66,14 +65,14 @@ func (s *series) returned() {
 
 // push adds a value to the window, which loses its oldest when it has that size.
 func (s *series) push(at int64, v float64, size int) {
-	oldest, newest := s.ends()
+	oldest, newest, to := s.places(v)
 	if n := len(s.window); n > 0 {
-		interval := at - s.window[newest].at
+		interval := at - newest
 		if n == 1 || interval < s.shortest {
 			s.shortest = interval
 		}
 	}
-	to, free := s.rank(v), oldest
+	free := oldest
 	if n := len(s.window); n < size {
 		if n == cap(s.window) {
 			s.window = s.grown(size)
@@ -100,22 +99,22 @@ func (s *series) grown(size int) []sample {
 	return append(make([]sample, 0, size), s.window...)
 }
 
-// ends finds the oldest and the newest value of the window.
-func (s *series) ends() (oldest, newest int) {
+// places finds the oldest value of the window, the time of its newest, and how many are
+// less than v. The order of times among values is as random as can be, so no branch
+// depends on it: these are conditional moves.
+func (s *series) places(v float64) (oldest int, newest int64, less int) {
+	first, newest := int64(math.MaxInt64), int64(math.MinInt64)
 	for i := range s.window {
-		if s.window[i].at < s.window[oldest].at {
+		at := s.window[i].at
+		if at < first {
 			oldest = i
 		}
-		if s.window[i].at > s.window[newest].at {
-			newest = i
+		first, newest = min(first, at), max(newest, at)
+		if s.window[i].value < v {
+			less++
 		}
 	}
-	return oldest, newest
-}
-
-// rank is how many values of the window are less than v.
-func (s *series) rank(v float64) int {
-	return sort.Search(len(s.window), func(i int) bool { return s.window[i].value >= v })
+	return oldest, newest, less
 }
 
 // calm takes a value that is no spike.
@@ -133,7 +132,7 @@ func (s *series) back(v float64) bool {
 }
 
 // alarm takes a value that is a spike of a full window, and tells whether to report it.
-func (s *series) alarm(at int64, f Finding) bool {
+func (s *series) alarm(at int64, f *Finding) bool {
 	if s.events == nil {
 		s.events = &events{}
 	}
@@ -144,7 +143,7 @@ func (s *series) alarm(at int64, f Finding) bool {
 	case f.Distance() > worseFactor*e.worst: // worst is 0 when no event is open
 		worth = true
 		e.silent, e.worst = false, f.Distance()
-		e.reported = &report{at, f}
+		e.reported = &report{at, *f}
 	}
 	e.held = append(e.held, sample{at, f.Value})
 	size := len(s.window)
@@ -163,6 +162,11 @@ func (s *series) alarm(at int64, f Finding) bool {
 	return worth
 }
 
+// finding is what is found of a value, by a full window.
+func (s *series) finding(metric int, v, median, limit float64) Finding {
+	return Finding{Metric: metric, Value: v, Median: median, Limit: limit, Min: s.window[0].value, Max: s.window[len(s.window)-1].value}
+}
+
 // median of the window, which must not be empty. That of an even number of values
 // is the mean of the two in the middle.
 func (s *series) median() float64 {
@@ -177,26 +181,27 @@ func middle(a, b float64) float64 {
 	return a/2 + b/2
 }
 
-// mad is the median of the distances from the median. It walks outwards from the
-// median in both directions, so it needs neither room nor another order.
+// mad is the median of the distances from the median.
 func (s *series) mad(median float64) float64 {
-	n, right := len(s.window), s.rank(median)
-	left := right - 1
-	var lower, upper float64
-	for i := 0; i <= n/2; i++ {
-		lower = upper
-		if right == n || left >= 0 && median-s.window[left].value < s.window[right].value-median {
-			upper = median - s.window[left].value
-			left--
-		} else {
-			upper = s.window[right].value - median
-			right++
-		}
-	}
+	n := len(s.window)
+	upper := s.reach(median, n/2+1)
 	if n%2 == 1 {
 		return upper
 	}
-	return middle(lower, upper)
+	return middle(s.reach(median, n/2), upper)
+}
+
+// reach is the distance from the median within which that many values lie. The nearest are
+// next to each other in the window, so it is the least that any such run needs: the
+// distance of its first or of its last value, whichever is more. At least one of them is
+// not negative, and then floats are ordered as their bits.
+func (s *series) reach(median float64, count int) float64 {
+	least := int64(math.MaxInt64)
+	for last := count - 1; last < len(s.window); last++ {
+		left, right := median-s.window[last-count+1].value, s.window[last].value-median
+		least = min(least, max(int64(math.Float64bits(left)), int64(math.Float64bits(right))))
+	}
+	return math.Float64frombits(uint64(least))
 }
 
 // interval is the median time between the values of the window, which must be at
