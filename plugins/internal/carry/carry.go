@@ -61,12 +61,24 @@ var digestSeed = maphash.MakeSeed()
 // Decoder finds or decodes the readings of batches. It is safe for concurrent
 // use.
 type Decoder struct {
-	pool sync.Pool
+	now  func() time.Time
+	pool sync.Pool // of *batchDecoder
 }
 
-// NewDecoder returns a decoder that judges timestamps by the given clock.
+// NewDecoder returns a decoder that judges timestamps by the given clock, at which it looks
+// once for each batch.
 func NewDecoder(now func() time.Time) *Decoder {
-	return &Decoder{pool: sync.Pool{New: func() any { return reading.NewDecoder(now) }}}
+	return &Decoder{now: now, pool: sync.Pool{New: func() any {
+		dec := &batchDecoder{}
+		dec.Decoder = reading.NewDecoder(func() time.Time { return dec.began })
+		return dec
+	}}}
+}
+
+// batchDecoder decodes the messages of one batch after the other.
+type batchDecoder struct {
+	*reading.Decoder
+	began time.Time // when it began with the batch
 }
 
 // Batch returns one item for each message of the batch. A message that had to be
@@ -106,8 +118,9 @@ func (d *Decoder) Batch(batch service.MessageBatch) []Item {
 		}
 		if fresh == nil {
 			fresh = newDecoding(len(batch) - i)
-			dec := d.pool.Get().(*reading.Decoder)
+			dec := d.pool.Get().(*batchDecoder)
 			defer d.pool.Put(dec)
+			dec.began = d.now()
 			fresh.dec = dec
 		}
 		item := fresh.decode(raw, laneOf(msg))
@@ -126,7 +139,7 @@ func (d *Decoder) Batch(batch service.MessageBatch) []Item {
 // decoding makes what the messages of one batch will carry. The parts of a batch
 // share their memory: they are kept and dropped together.
 type decoding struct {
-	dec      *reading.Decoder
+	dec      *batchDecoder
 	readings []reading.Reading
 	items    []Item
 	contents []content
