@@ -61,6 +61,9 @@ func (f *Forest) ExpectedPathLength() float64 {
 // Quantile exposes the interpolation of percentiles.
 var Quantile = quantile[float64]
 
+// Nth exposes the search for medians.
+var Nth = nth[float64]
+
 // ExpectedKnowing is the mean over the trees of the path length to be expected when
 // only some features of a point are known, from the trees as they are stored.
 func (f *Forest) ExpectedKnowing(point []float64, known map[int]bool) float64 {

@@ -3,6 +3,7 @@ package iforest_test
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 
@@ -40,6 +41,22 @@ func TestQuantileInterpolates(t *testing.T) {
 	f(0.5, 2.5, 1, 2, 3, 4)
 	f(0.9, 3.7, 1, 2, 3, 4)
 	require.True(t, math.IsNaN(iforest.Quantile(nil, 0.5)))
+}
+
+func TestNthIsThatOfSortedValues(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 0))
+	for range 1000 {
+		values := make([]float64, 1+rng.IntN(60))
+		kinds := 1 + rng.IntN(40) // so that many are equal
+		for i := range values {
+			values[i] = float64(rng.IntN(kinds))
+		}
+		sorted := slices.Sorted(slices.Values(values))
+		for range 3 {
+			n := rng.IntN(len(values))
+			require.Equal(t, sorted[n], iforest.Nth(values, n))
+		}
+	}
 }
 
 func TestFitRefuses(t *testing.T) {

@@ -2,6 +2,7 @@ package iforest
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 
 	"buildmon/internal/codec"
@@ -23,8 +24,9 @@ type sample struct {
 	pcg      *rand.PCG
 	rng      *rand.Rand // on pcg, without a state of its own
 
-	slots []slot // at most slots+1, in no order
-	rows  int
+	slots   []slot // at most slots+1, in no order
+	rows    int
+	expired int64 // number of the latest slot that time has left behind
 }
 
 type slot struct {
@@ -64,7 +66,7 @@ func markOf(j Judgement) mark {
 
 func newSample(history int64, maxRows, features int, seed uint64) *sample {
 	pcg := rand.NewPCG(seed, 0)
-	return &sample{slot: max(1, history/slots), max: maxRows, features: features, pcg: pcg, rng: rand.New(pcg)}
+	return &sample{slot: max(1, history/slots), max: maxRows, features: features, pcg: pcg, rng: rand.New(pcg), expired: math.MinInt64}
 }
 
 // add offers a row of time at, when time has come to now. Rows older than the
@@ -72,7 +74,7 @@ func newSample(history int64, maxRows, features int, seed uint64) *sample {
 func (s *sample) add(now, at int64, values []float64, j Judgement) {
 	s.expire(now)
 	number := floorDiv(at, s.slot)
-	if number <= floorDiv(now, s.slot)-slots {
+	if number <= s.expired {
 		return
 	}
 	here := s.find(number)
@@ -110,6 +112,10 @@ func (r row) with(at int64, values []float64, j Judgement) row {
 // expire drops the slots that time has left behind.
 func (s *sample) expire(now int64) {
 	oldest := floorDiv(now, s.slot) - slots
+	if oldest == s.expired {
+		return
+	}
+	s.expired = oldest
 	kept := s.slots[:0]
 	for _, sl := range s.slots {
 		if sl.number > oldest {

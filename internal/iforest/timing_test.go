@@ -129,3 +129,23 @@ func BenchmarkShapley(b *testing.B) {
 		f.Shapley(far, credits)
 	}
 }
+
+// Learning a row when the sample is full and has rows of all of its time.
+func BenchmarkDetectorLearn(b *testing.B) {
+	cfg := detectorConfig()
+	cfg.Features, cfg.Kept, cfg.MaxHistory, cfg.RetrainInterval = 15, 5, 2048, cfg.History
+	d := iforest.NewDetector(cfg)
+	points := cloud(4096, 20, 1)
+	at := start
+	for i := range 100_000 {
+		at = at.Add(time.Second)
+		d.Learn(at, at, points[i&4095], iforest.Judgement{})
+	}
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		at = at.Add(time.Millisecond)
+		d.Learn(at, at, points[i&4095], iforest.Judgement{})
+		i++
+	}
+}
