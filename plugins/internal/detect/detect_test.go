@@ -248,3 +248,34 @@ func TestTicksAreForThoseWhoWait(t *testing.T) {
 		require.Len(t, process(t, deaf, service.MessageBatch{tick(i)}), 1)
 	}
 }
+
+// ahead is told of readings before it judges them.
+type ahead struct {
+	every
+	t    *testing.T
+	told []*reading.Reading
+	most *int // of which it was told at once
+}
+
+func (a *ahead) Prepare(readings []*reading.Reading) {
+	assert.Empty(a.t, a.told, "all that it was told of have been judged")
+	a.told = readings
+	*a.most = max(*a.most, len(readings))
+}
+
+func (a *ahead) Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.Anomaly {
+	assert.Same(a.t, a.told[0], r)
+	a.told = a.told[1:]
+	return a.every.Judge(r, found)
+}
+
+func TestAPreparerIsToldOfWhatItJudgesNext(t *testing.T) {
+	most := 0
+	p := processorOf(t, third(func() *ahead { return &ahead{t: t, most: &most} }), "", resources())
+	var batch service.MessageBatch
+	for n := range 2000 {
+		batch = append(batch, message(n%3/2, n), service.NewMessage([]byte("no reading")))
+	}
+	require.Len(t, found(t, batch, process(t, p, batch)), 1334/3+666/3)
+	require.Greater(t, most, 100)
+}
