@@ -88,6 +88,7 @@ type batchDecoder struct {
 func (d *Decoder) Batch(batch service.MessageBatch) []Item {
 	items := make([]Item, len(batch))
 	var fresh *decoding // of the messages that carry nothing yet
+	var last *content   // of the messages that carry something
 	for i, msg := range batch {
 		if err := msg.GetError(); err != nil {
 			items[i] = Item{Err: err, Lane: laneOf(msg)}
@@ -98,10 +99,16 @@ func (d *Decoder) Batch(batch service.MessageBatch) []Item {
 			items[i] = Item{Err: err, Lane: laneOf(msg)}
 			continue
 		}
+		// Messages mostly follow each other as they did when they were decoded, and this
+		// is a glance where asking for metadata is a lookup.
+		if next := last.following(); len(raw) > 0 && next.isOf(raw) {
+			items[i], last = *next.value.(*Item), next
+			continue
+		}
 		c := carriedBy(msg)
-		if value, ok := c.of(raw); ok {
-			if item, ok := value.(*Item); ok {
-				items[i] = *item
+		if have := c.of(raw); have != nil {
+			if item, ok := have.value.(*Item); ok {
+				items[i], last = *item, have
 			} else {
 				items[i] = Item{Lane: laneOf(msg)}
 			}
@@ -123,7 +130,7 @@ func (d *Decoder) Batch(batch service.MessageBatch) []Item {
 			dec.began = d.now()
 			fresh.dec = dec
 		}
-		item := fresh.decode(raw, laneOf(msg))
+		item := fresh.decode(raw, c.from(msg))
 		if refused := (*reading.Error)(nil); errors.As(item.Err, &refused) {
 			msg.MetaSetMut(MetaKind, KindDeadLetter)
 			msg.MetaSetMut(MetaReason, string(refused.Reason))
@@ -143,6 +150,7 @@ type decoding struct {
 	readings []reading.Reading
 	items    []Item
 	contents []content
+	last     *content
 }
 
 func newDecoding(most int) *decoding {
@@ -164,16 +172,17 @@ func (d *decoding) decode(raw []byte, lane Lane) *Item {
 func (d *decoding) carryWith(msg *service.Message, c *carried, item *Item, raw []byte) *Item {
 	made := &d.contents[0]
 	d.contents = d.contents[1:]
-	*made = content{value: item, raw: raw}
-	switch {
-	case c != nil && c.now.CompareAndSwap(nil, made):
-		return item
-	case c != nil:
-		if value, ok := c.of(raw); ok {
-			return value.(*Item)
+	made.value, made.raw = item, raw
+	if c == nil || !c.now.CompareAndSwap(nil, made) {
+		if have := c.of(raw); have != nil {
+			return have.value.(*Item)
 		}
+		carryContent(msg, c, made)
 	}
-	carryContent(msg, c, made)
+	if d.last != nil {
+		d.last.next.Store(made)
+	}
+	d.last = made
 	return item
 }
 
@@ -213,7 +222,9 @@ func Derived(msg *service.Message) (kind string, value any) {
 	if err != nil {
 		return kind, nil
 	}
-	value, _ = carriedBy(msg).of(raw)
+	if have := carriedBy(msg).of(raw); have != nil {
+		value = have.value
+	}
 	return kind, value
 }
 
@@ -233,23 +244,33 @@ type carried struct {
 type content struct {
 	value any // *Item, or what a derived message stands for
 	raw   []byte
+	next  atomic.Pointer[content] // that was decoded after it, an *Item too
 }
 
 // Copy is what those see who ask for the metadata as text.
 func (*carried) Copy() any { return "" }
 
-// of returns the value if the content is still what it belongs to. Content is
-// replaced, never written to, so it is the same if it lies at the same place; it is
-// held on to, so the place is not used again.
-func (c *carried) of(raw []byte) (value any, ok bool) {
+// of returns what was made of the content, or nil if that was of another one.
+func (c *carried) of(raw []byte) *content {
+	if c != nil {
+		if have := c.now.Load(); have.isOf(raw) {
+			return have
+		}
+	}
+	return nil
+}
+
+// isOf tells whether it was made of raw. Content is replaced, never written to, so it is
+// the same if it lies at the same place; it is held on to, so the place is not used again.
+func (c *content) isOf(raw []byte) bool {
+	return c != nil && len(raw) == len(c.raw) && unsafe.SliceData(raw) == unsafe.SliceData(c.raw)
+}
+
+func (c *content) following() *content {
 	if c == nil {
-		return nil, false
+		return nil
 	}
-	have := c.now.Load()
-	if have == nil || len(raw) != len(have.raw) || unsafe.SliceData(raw) != unsafe.SliceData(have.raw) {
-		return nil, false
-	}
-	return have.value, true
+	return c.next.Load()
 }
 
 func carryWith(msg *service.Message, value any, raw []byte) {

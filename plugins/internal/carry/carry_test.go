@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -30,6 +32,50 @@ func TestBatchDecodesOnce(t *testing.T) {
 
 	later := batch.Copy() // as the host hands it on
 	require.Same(t, first[0].Reading, decoder().Batch(later)[0].Reading)
+}
+
+// However the messages of a batch are mixed later, each has what it carries.
+func TestBatchFindsWhatIsCarriedInAnyOrder(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	message := func(sensor int) *service.Message {
+		return service.NewMessage(fmt.Appendf(nil, `{"sensor_id":"%d","timestamp":"2026-01-05T09:30:00Z"}`, sensor))
+	}
+	for range 500 {
+		var batch service.MessageBatch
+		for sensor := range 20 {
+			batch = append(batch, message(sensor))
+		}
+		carry.NewLane("sensors/0", "1").Begin(batch)
+		first := decoder().Batch(batch)
+
+		var mixed service.MessageBatch
+		var want []*reading.Reading
+		for at := 0; at < len(batch); at++ {
+			switch rng.IntN(8) {
+			case 0:
+				at = rng.IntN(len(batch))
+			case 1: // is dropped
+				continue
+			case 2:
+				mixed, want = append(mixed, carry.Derive(batch[at], carry.KindAnomaly, []byte("{}"), at)), append(want, nil)
+			case 3:
+				mixed, want = append(mixed, message(100+at)), append(want, &reading.Reading{SensorID: strconv.Itoa(100 + at)})
+				continue
+			}
+			mixed, want = append(mixed, batch[at].Copy()), append(want, first[at].Reading)
+		}
+		items := decoder().Batch(mixed)
+		for i := range want {
+			switch {
+			case want[i] == nil:
+				require.Nil(t, items[i].Reading)
+			case want[i].Time.IsZero(): // was not carried
+				require.Equal(t, want[i].SensorID, items[i].Reading.SensorID)
+			default:
+				require.Same(t, want[i], items[i].Reading)
+			}
+		}
+	}
 }
 
 // probe notes what it finds and appends a derived message to its first batch.

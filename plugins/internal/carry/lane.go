@@ -84,8 +84,11 @@ func (l *Lane) Begin(batch service.MessageBatch) {
 	}
 }
 
-func laneOf(msg *service.Message) Lane {
-	if c := carriedBy(msg); c != nil && c.lane != nil {
+func laneOf(msg *service.Message) Lane { return carriedBy(msg).from(msg) }
+
+// from is where a message is from that carries this.
+func (c *carried) from(msg *service.Message) Lane {
+	if c != nil && c.lane != nil {
 		return *c.lane
 	}
 	topic, ok := msg.MetaGet(MetaTopic)
