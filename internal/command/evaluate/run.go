@@ -123,7 +123,7 @@ func watch(ctx context.Context, c *Config, faults float64) (*record, error) {
 func processorsOf(pipeline string) ([]string, error) {
 	var content struct {
 		Pipeline struct {
-			Processors []map[string]any
+			Processors []any
 		}
 	}
 	if err := yaml.Unmarshal([]byte(pipeline), &content); err != nil {
@@ -134,11 +134,7 @@ func processorsOf(pipeline string) ([]string, error) {
 	}
 	var all []string
 	for _, p := range content.Pipeline.Processors {
-		for _, settings := range p {
-			if s, ok := settings.(map[string]any); ok {
-				delete(s, "state")
-			}
-		}
+		forgetStates(p)
 		raw, err := yaml.Marshal(p)
 		if err != nil {
 			return nil, err
@@ -146,6 +142,22 @@ func processorsOf(pipeline string) ([]string, error) {
 		all = append(all, string(raw))
 	}
 	return all, nil
+}
+
+// forgetStates leaves out where a processor, and those within it, keep what they have
+// learned.
+func forgetStates(settings any) {
+	switch s := settings.(type) {
+	case []any:
+		for _, each := range s {
+			forgetStates(each)
+		}
+	case map[string]any:
+		delete(s, "state")
+		for _, each := range s {
+			forgetStates(each)
+		}
+	}
 }
 
 // The metadata of messages; see the sensor_simulator and the detectors.
