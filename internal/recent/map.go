@@ -17,11 +17,19 @@ type Map[T any] struct {
 	most    int
 	now     int64
 	swept   int64
-	entries map[string]*entry[T]
+	entries *table[T]
+	asked   *entry[T] // the one that was asked for last, or nil
+	ordered bool      // it was the next one of the one before, so it is worth while to guess
 }
 
 type entry[T any] struct {
-	last  int64
+	name string
+	last int64
+
+	// The one that was asked for next, when this one last was: sensors report in turns, so
+	// most often it is the next one again, and found without a look into the table.
+	next *entry[T]
+
 	value T
 }
 
@@ -29,53 +37,74 @@ type entry[T any] struct {
 // when another such time has passed. When there are most names, a new one makes
 // it forget the half that has been silent longest.
 func New[T any](after time.Duration, most int) *Map[T] {
-	return &Map[T]{after: after.Microseconds(), most: most, entries: map[string]*entry[T]{}}
+	return &Map[T]{after: after.Microseconds(), most: most, entries: newTable[T](0)}
 }
 
 // Len is the number of names.
-func (m *Map[T]) Len() int { return len(m.entries) }
+func (m *Map[T]) Len() int { return m.entries.n }
 
 // Get returns what is kept for a name that was heard of at a time in
 // microseconds, and makes it if the name is new. It keeps the name: maps that are asked
 // by the same string share its bytes.
 func (m *Map[T]) Get(name string, at int64, fresh func() T) *T {
 	m.now = max(m.now, at)
-	e := m.entries[name]
-	if e == nil {
-		m.forget()
-		e = &entry[T]{last: at, value: fresh()}
-		m.entries[name] = e
+	var e *entry[T]
+	if m.ordered {
+		e = m.asked.next
 	}
+	if e == nil || e.name != name {
+		e = m.find(name, at, fresh)
+	}
+	m.asked = e
 	e.last = max(e.last, at)
 	return &e.value
+}
+
+// find looks the entry of a name up, or makes it.
+func (m *Map[T]) find(name string, at int64, fresh func() T) *entry[T] {
+	e := m.entries.find(name)
+	if e == nil {
+		m.forget()
+		e = &entry[T]{name: name, last: at, value: fresh()}
+		m.entries.put(e)
+	}
+	if m.ordered = m.asked != nil && m.asked.next == e; m.asked != nil {
+		m.asked.next = e
+	}
+	return e
 }
 
 func (m *Map[T]) forget() {
 	if m.now-m.swept >= m.after {
 		m.swept = m.now
-		for name, e := range m.entries {
-			if m.now-e.last > m.after {
-				delete(m.entries, name)
+		var kept []*entry[T]
+		for e := range m.entries.all {
+			if m.now-e.last <= m.after {
+				kept = append(kept, e)
 			}
 		}
+		m.keep(kept)
 	}
-	if len(m.entries) < m.most {
+	if m.Len() < m.most {
 		return
 	}
-	names := m.names()
-	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(m.entries[a].last, m.entries[b].last) })
-	for _, name := range names[:(len(names)+1)/2] {
-		delete(m.entries, name)
+	entries := m.sorted()
+	slices.SortStableFunc(entries, func(a, b *entry[T]) int { return cmp.Compare(a.last, b.last) })
+	m.keep(entries[(len(entries)+1)/2:])
+}
+
+// keep forgets all other entries, and who was asked for after whom.
+func (m *Map[T]) keep(entries []*entry[T]) {
+	m.entries, m.asked, m.ordered = newTable[T](len(entries)), nil, false
+	for _, e := range entries {
+		e.next = nil
+		m.entries.put(e)
 	}
 }
 
-func (m *Map[T]) names() []string {
-	names := make([]string, 0, len(m.entries))
-	for name := range m.entries {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
+// sorted are the entries by their names.
+func (m *Map[T]) sorted() []*entry[T] {
+	return slices.SortedFunc(m.entries.all, func(a, b *entry[T]) int { return cmp.Compare(a.name, b.name) })
 }
 
 // Append appends the map to a state; value appends what is kept for a name. Equal
@@ -83,10 +112,9 @@ func (m *Map[T]) names() []string {
 func (m *Map[T]) Append(b []byte, value func(b []byte, v *T) []byte) []byte {
 	b = codec.AppendInt(b, m.now)
 	b = codec.AppendInt(b, m.swept)
-	b = codec.AppendUint(b, uint64(len(m.entries)))
-	for _, name := range m.names() {
-		e := m.entries[name]
-		b = codec.AppendString(b, name)
+	b = codec.AppendUint(b, uint64(m.Len()))
+	for _, e := range m.sorted() {
+		b = codec.AppendString(b, e.name)
 		b = codec.AppendInt(b, e.last)
 		b = value(b, &e.value)
 	}
@@ -99,12 +127,11 @@ func (m *Map[T]) Append(b []byte, value func(b []byte, v *T) []byte) []byte {
 func (m *Map[T]) Read(r *codec.Reader, size int, value func(r *codec.Reader) T) {
 	now, swept := r.Int(), r.Int()
 	n := r.Len(2 + size)
-	entries := make(map[string]*entry[T], n)
+	entries := newTable[T](n)
 	for ; n > 0 && r.OK(); n-- {
-		name := r.String()
-		entries[name] = &entry[T]{last: r.Int(), value: value(r)}
+		entries.put(&entry[T]{name: r.String(), last: r.Int(), value: value(r)})
 	}
 	if r.Close() == nil {
-		m.now, m.swept, m.entries = now, swept, entries
+		m.now, m.swept, m.entries, m.asked, m.ordered = now, swept, entries, nil, false
 	}
 }

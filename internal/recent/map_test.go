@@ -1,7 +1,11 @@
 package recent_test
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -82,5 +86,80 @@ func TestMapReadsWhatItWrote(t *testing.T) {
 	for n := range data {
 		require.Error(t, read(again, data[:n]))
 		assert.Equal(t, 7, again.Len())
+	}
+}
+
+// plain is a map that finds each name by a look into a map.
+type plain struct {
+	after, now, swept int64
+	most              int
+	last, value       map[string]int64
+}
+
+func (p *plain) count(name string, at int64) int {
+	p.now = max(p.now, at)
+	if _, known := p.last[name]; !known {
+		p.forget()
+		p.last[name] = at
+	}
+	p.last[name] = max(p.last[name], at)
+	p.value[name]++
+	return int(p.value[name])
+}
+
+func (p *plain) forget() {
+	names := slices.Sorted(maps.Keys(p.last))
+	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(p.last[a], p.last[b]) })
+	if p.now-p.swept >= p.after {
+		p.swept = p.now
+		names = slices.DeleteFunc(names, func(name string) bool {
+			silent := p.now-p.last[name] > p.after
+			if silent {
+				p.drop(name)
+			}
+			return silent
+		})
+	}
+	if len(names) >= p.most {
+		for _, name := range names[:(len(names)+1)/2] {
+			p.drop(name)
+		}
+	}
+}
+
+func (p *plain) drop(name string) {
+	delete(p.last, name)
+	delete(p.value, name)
+}
+
+// Names that come in turns, with exceptions, for which guesses are right and wrong, and
+// some that are silent for long.
+func TestMapIsAMap(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		most := 1 + rng.IntN(60)
+		m := recent.New[int](time.Hour, most)
+		p := &plain{after: hour, most: most, last: map[string]int64{}, value: map[string]int64{}}
+		at, turn := int64(0), rng.Perm(1+rng.IntN(50))
+		for i := range 1000 {
+			name := fmt.Sprint(turn[i%len(turn)])
+			switch rng.IntN(20) {
+			case 0:
+				name = fmt.Sprint(rng.IntN(80))
+			case 1:
+				turn = rng.Perm(1 + rng.IntN(50))
+			case 2:
+				at += rng.Int64N(hour)
+			}
+			at++
+			require.Equal(t, p.count(name, at), count(m, name, at))
+			require.Equal(t, len(p.last), m.Len())
+		}
+		again := recent.New[int](time.Hour, most)
+		require.NoError(t, read(again, write(m)))
+		require.Equal(t, write(m), write(again))
+		for name, n := range p.value {
+			require.Equal(t, int(n)+1, count(again, name, at))
+		}
 	}
 }
