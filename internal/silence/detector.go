@@ -102,6 +102,8 @@ type Detector struct {
 	groups  map[string]*group
 	due     queue
 	silent  int
+	asked   *sensor // the one that was looked for last, or nil
+	ordered bool    // it was the next one of the one before, so it is worth while to guess
 }
 
 // sensor is what is known of one. What each reading asks for comes first.
@@ -113,9 +115,11 @@ type sensor struct {
 	patience int64  // when it was last looked at; 0 while it is not judged
 	group    *group // nil if it belongs to none
 	told     bool   // that it is silent
+	gone     bool   // it is forgotten
 	rhythm   rhythm
 
 	id    string
+	next  *sensor // the one that was looked for after it
 	place Place
 	since int64 // when it was first heard of, by the clock of the source
 	usual int64 // when it was last looked at
@@ -164,7 +168,7 @@ func (d *Detector) Silent() int { return d.silent }
 // newer than what its sensor has shown is no sign of life.
 func (d *Detector) Observe(r *Reading, now time.Time, found []Finding) []Finding {
 	at := r.Time.UnixMicro()
-	s := d.sensors[r.Sensor]
+	s := d.find(r.Sensor)
 	if s != nil && at <= s.last {
 		if at < s.last {
 			d.clock.overtaken(s, at)
@@ -180,7 +184,7 @@ func (d *Detector) Observe(r *Reading, now time.Time, found []Finding) []Finding
 	d.clock.observe(s, own)
 	d.clock.came(now.UnixMicro())
 	found = d.expire(before, found)
-	if !fresh && d.sensors[s.id] != s { // it was away for so long that it is forgotten
+	if s.gone { // it was away for so long that it is forgotten
 		fresh, s = true, d.meet(r)
 	}
 
@@ -216,6 +220,25 @@ func (d *Detector) Observe(r *Reading, now time.Time, found []Finding) []Finding
 func (d *Detector) Tick(now time.Time, found []Finding) []Finding {
 	d.clock.tick(now.UnixMicro())
 	return d.expire(d.clock.event, found)
+}
+
+// find returns what is known of a sensor, or nil. Sensors report in turns, so most often it
+// is the one that came next before.
+func (d *Detector) find(id string) *sensor {
+	var s *sensor
+	if d.ordered {
+		s = d.asked.next
+	}
+	if s == nil || s.gone || s.id != id {
+		if s = d.sensors[id]; s == nil {
+			return nil
+		}
+		if d.ordered = d.asked != nil && d.asked.next == s; d.asked != nil {
+			d.asked.next = s
+		}
+	}
+	d.asked = s
+	return s
 }
 
 // meet begins to know a sensor.
@@ -408,7 +431,7 @@ func (d *Detector) forget(s *sensor) {
 	if s.told {
 		d.silent--
 	}
-	s.outage = nil
+	s.outage, s.next, s.gone = nil, nil, true
 	if d.clock.leader == s {
 		d.clock.leader = nil
 	}
