@@ -12,6 +12,7 @@ type slot struct {
 	seen       map[reading.Identity]struct{}
 	byKey      map[string]*row
 	rows       []*row // in order of first appearance
+	latest     *row   // the one of the last reading, or nil
 	opened     uint64 // batch that made it
 	batch      uint64 // batch that last touched it
 	again      bool   // it may have been held before
@@ -23,11 +24,24 @@ type slot struct {
 	finished int64
 }
 
-func newSlot(start, end int64, batch uint64, forgotten int64) *slot {
+// newSlot has room for as many readings as are expected.
+func newSlot(start, end int64, batch uint64, forgotten int64, expected int) *slot {
 	return &slot{
 		start: start, end: end, opened: batch, again: end <= forgotten,
-		seen: map[reading.Identity]struct{}{}, byKey: map[string]*row{},
+		seen: make(map[reading.Identity]struct{}, expected), byKey: map[string]*row{},
 	}
+}
+
+func (w *slot) saw(id reading.Identity) bool {
+	_, ok := w.seen[id]
+	return ok
+}
+
+// see remembers a reading, and tells whether it is new.
+func (w *slot) see(id reading.Identity) bool {
+	before := len(w.seen)
+	w.seen[id] = struct{}{}
+	return len(w.seen) > before
 }
 
 // row is a window of one group.

@@ -15,8 +15,9 @@ func (s *Stats) Add(v float64) {
 	}
 	s.Count++
 	s.Sum += v
-	s.Min = min(s.Min, v)
-	s.Max = max(s.Max, v)
+	if v <= s.Min || v >= s.Max { // seldom, and a comparison is faster than both
+		s.Min, s.Max = min(s.Min, v), max(s.Max, v)
+	}
 }
 
 // Merge adds what other summarizes: exact in Count, Min and Max, up to rounding

@@ -164,26 +164,25 @@ func (t *Tumbling) Add(source Source, readings []*reading.Reading, now time.Time
 // place finds the row of a reading, or makes it, and tells whether the reading
 // is late.
 func (t *Tumbling) place(s *progress, r *reading.Reading) (p place, late bool) {
-	start := floor(r.Time.UnixMicro(), t.size)
+	at := r.Time.UnixMicro()
+	start := floor(at, t.size)
 	i, w := t.find(start)
-	known := false
-	if w != nil {
-		_, known = w.seen[r.Identity()]
-	}
-	// A reading that is counted already was on time when it first came.
-	if late = !known && start+t.size <= s.watermark; late && t.cfg.Late == Drop {
+	id := reading.Identity{SensorID: r.SensorID, Micros: at}
+	over := start+t.size <= s.watermark
+	if over && t.cfg.Late == Drop && (w == nil || !w.saw(id)) {
 		return place{}, true
 	}
 	if w == nil {
-		w = newSlot(start, start+t.size, t.batch, t.forgotten)
+		w = newSlot(start, start+t.size, t.batch, t.forgotten, t.expected(i))
 		t.windows = slices.Insert(t.windows, i, w)
 		t.latest = w
 	}
 	w.batch = t.batch
+	known := !w.see(id)
 	if !known {
-		w.seen[r.Identity()] = struct{}{}
 		t.held++
 	}
+	late = over && !known // one that is counted already was on time when it first came
 
 	row := t.row(w, r)
 	if start <= s.first+t.lateness {
@@ -197,22 +196,38 @@ func (t *Tumbling) place(s *progress, r *reading.Reading) (p place, late bool) {
 	return place{row: row, fresh: !known}, late
 }
 
-// row finds the row of a reading in its window, or makes it.
+// expected is how many readings a window in that place may get: the newest one as many as
+// the one before it. There is no telling of late ones, of which there may be very many.
+func (t *Tumbling) expected(place int) int {
+	if place == 0 || place < len(t.windows) {
+		return 0
+	}
+	return len(t.windows[place-1].seen)
+}
+
+// row finds the row of a reading in its window, or makes it. Sensors of a group often
+// report one after the other.
 func (t *Tumbling) row(w *slot, r *reading.Reading) *row {
-	t.labels, t.key = t.labels[:0], t.key[:0]
+	t.labels = t.labels[:0]
 	for _, name := range t.cfg.Spec.GroupBy {
-		label := r.Label(name)
-		t.labels = append(t.labels, label)
+		t.labels = append(t.labels, r.Label(name))
+	}
+	if w.latest != nil && slices.Equal(w.latest.group, t.labels) {
+		return w.latest
+	}
+	t.key = t.key[:0]
+	for _, label := range t.labels {
 		t.key = appendKey(t.key, label)
 	}
 	if found, ok := w.byKey[string(t.key)]; ok {
+		w.latest = found
 		return found
 	}
 	made := &row{
 		slot: w, group: slices.Clone(t.labels), partial: w.again,
 		stats: make([]Stats, len(t.columns)),
 	}
-	w.byKey[string(t.key)] = made
+	w.byKey[string(t.key)], w.latest = made, made
 	w.rows = append(w.rows, made)
 	if !w.final {
 		t.open++
