@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"buildmon/internal/column"
 	"buildmon/internal/reading"
 )
 
@@ -48,7 +49,7 @@ type Pane struct {
 func (s *Spec) Panes(readings []*reading.Reading) []*Pane {
 	var panes []*Pane
 	byKey := map[string]*Pane{}
-	columns := columnsOf(s.Metrics)
+	columns := column.Of(s.Metrics)
 	var key []byte
 	for _, r := range readings {
 		start := floor(r.Time.UnixMicro(), s.Size.Microseconds())
@@ -79,37 +80,10 @@ func (s *Spec) pane(start int64, r *reading.Reading) *Pane {
 	return p
 }
 
-// column is where readings keep a metric: looking it up by name for each reading
-// would cost more than all the rest.
-type column struct {
-	metric reading.Metric
-	extra  string // name among the extra fields, or "" for a well-known metric
-}
-
-func columnsOf(metrics []string) []column {
-	columns := make([]column, len(metrics))
-	for i, name := range metrics {
-		if m, ok := reading.ParseMetric(name); ok {
-			columns[i].metric = m
-		} else {
-			columns[i].extra = name
-		}
-	}
-	return columns
-}
-
-func (c *column) value(r *reading.Reading) (float64, bool) {
-	if c.extra != "" {
-		return r.Value(c.extra)
-	}
-	v := r.Values[c.metric]
-	return v, !math.IsNaN(v)
-}
-
 // addTo counts the metrics that a reading has.
-func addTo(stats []Stats, columns []column, r *reading.Reading) {
+func addTo(stats []Stats, columns []column.Column, r *reading.Reading) {
 	for i := range columns {
-		if v, ok := columns[i].value(r); ok {
+		if v := columns[i].Value(r); !math.IsNaN(v) {
 			stats[i].Add(v)
 		}
 	}

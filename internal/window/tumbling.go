@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"buildmon/internal/column"
 	"buildmon/internal/reading"
 )
 
@@ -77,7 +78,7 @@ type Tumbling struct {
 	cfg      Config
 	size     int64 // of a window, in microseconds, as all times in this package
 	lateness int64
-	columns  []column
+	columns  []column.Column
 	sources  map[string]*progress
 
 	windows   []*slot // ordered by start
@@ -110,7 +111,7 @@ func NewTumbling(cfg Config) (*Tumbling, error) {
 		cfg:       cfg,
 		size:      cfg.Spec.Size.Microseconds(),
 		lateness:  cfg.Lateness.Microseconds(),
-		columns:   columnsOf(cfg.Spec.Metrics),
+		columns:   column.Of(cfg.Spec.Metrics),
 		sources:   map[string]*progress{},
 		forgotten: never,
 	}, nil

@@ -4,12 +4,12 @@ package spikedetector
 
 import (
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
 	"buildmon/internal/anomaly"
+	"buildmon/internal/column"
 	"buildmon/internal/phrase"
 	"buildmon/internal/reading"
 	"buildmon/internal/spike"
@@ -174,6 +174,7 @@ func parse(conf *service.ParsedConfig) (c spike.Config, err error) {
 type state struct {
 	*spike.Detector
 	*judge
+	columns []column.Column
 	values  []float64
 	changes []spike.Change
 	found   []spike.Finding
@@ -187,7 +188,11 @@ var (
 
 func newState(j *judge) *state {
 	n := len(j.cfg.Metrics)
-	return &state{Detector: spike.New(j.cfg), judge: j, values: make([]float64, n), changes: make([]spike.Change, n)}
+	names := make([]string, n)
+	for i := range names {
+		names[i] = j.cfg.Metrics[i].Name
+	}
+	return &state{Detector: spike.New(j.cfg), judge: j, columns: column.Of(names), values: make([]float64, n), changes: make([]spike.Change, n)}
 }
 
 // Score is how sudden the last reading was, from 0 to 1.
@@ -200,12 +205,8 @@ func (s *state) Score() (most float64) {
 
 // Judge reports sudden changes in the order of the names of metrics.
 func (s *state) Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.Anomaly {
-	for m := range s.cfg.Metrics {
-		v, ok := r.Value(s.cfg.Metrics[m].Name)
-		if !ok {
-			v = math.NaN()
-		}
-		s.values[m] = v
+	for m := range s.columns {
+		s.values[m] = s.columns[m].Value(r)
 	}
 	var tally spike.Tally
 	s.found, tally = s.Observe(r.SensorID, r.Time, s.values, s.changes, s.found[:0])

@@ -11,6 +11,7 @@ import (
 
 	"buildmon/internal/anomaly"
 	"buildmon/internal/codec"
+	"buildmon/internal/column"
 	"buildmon/internal/limits"
 	"buildmon/internal/reading"
 	"buildmon/internal/recent"
@@ -210,11 +211,12 @@ type state struct {
 	learner *limits.Detector
 	bands   *recent.Map[bands]
 
-	values []float64
-	scores []limits.Score
-	found  []limits.Finding
-	score  float64      // of the last reading
-	seen   limits.Tally // since the metrics were moved last
+	columns  []column.Column // of the metrics that are learned
+	values   []float64
+	scores   []limits.Score
+	found    []limits.Finding
+	strength float64      // of what was found on the last reading
+	seen     limits.Tally // since the metrics were moved last
 }
 
 // bands are where the values of a sensor lie among their fixed limits.
@@ -231,7 +233,7 @@ var (
 func newState(j *judge) *state {
 	return &state{
 		judge: j, learner: limits.New(j.cfg), bands: recent.New[bands](limits.ForgetAfter, limits.MaxSensors),
-		values: make([]float64, len(j.cfg.Metrics)), scores: make([]limits.Score, len(j.cfg.Metrics)),
+		columns: column.Of(j.cfg.Metrics), values: make([]float64, len(j.cfg.Metrics)), scores: make([]limits.Score, len(j.cfg.Metrics)),
 	}
 }
 
@@ -243,6 +245,9 @@ func (s *state) fresh() bands {
 // or else for what is farthest from usual.
 func (s *state) Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.Anomaly {
 	s.observe(r)
+	if len(s.limited) == 0 && len(s.found) == 0 {
+		return found
+	}
 	var known *bands
 	late := false
 	if len(s.limited) > 0 {
@@ -264,7 +269,7 @@ func (s *state) Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.A
 		}
 		if a != nil {
 			if !a.Continues {
-				s.score = max(s.score, a.Strength)
+				s.strength = max(s.strength, a.Strength)
 			}
 			found = append(found, a)
 		}
@@ -282,15 +287,12 @@ func worthier(f *limits.Finding, a *anomaly.Anomaly) bool {
 
 // observe asks what is usual.
 func (s *state) observe(r *reading.Reading) {
-	for m, metric := range s.cfg.Metrics {
-		s.values[m] = value(r, metric)
+	for m := range s.columns {
+		s.values[m] = s.columns[m].Value(r)
 	}
 	var tally limits.Tally
 	s.found, tally = s.learner.Observe(r.SensorID, r.Time, s.values, s.scores, s.found[:0])
-	s.score = 0
-	for _, score := range s.scores {
-		s.score = max(s.score, score.Past, score.Stuck)
-	}
+	s.strength = 0
 	s.seen.Add(tally)
 }
 
@@ -303,7 +305,13 @@ func (s *state) Count() {
 }
 
 // Score is how unusual the last reading was, from 0 to 1.
-func (s *state) Score() float64 { return s.score }
+func (s *state) Score() float64 {
+	most := s.strength
+	for _, score := range s.scores {
+		most = max(most, score.Past, score.Stuck)
+	}
+	return most
+}
 
 // fixed judges a metric by the first limit that fits, and tells whether it is past
 // that.
