@@ -10,26 +10,24 @@ import (
 
 // Column is where readings keep a metric.
 type Column struct {
+	known  bool // it is a well-known metric
 	metric reading.Metric
-	extra  string // name among the extra fields, or "" for a well-known metric
+	extra  string // else its name
 }
 
 // Of returns the columns of metrics.
 func Of(metrics []string) []Column {
 	columns := make([]Column, len(metrics))
 	for i, name := range metrics {
-		if m, ok := reading.ParseMetric(name); ok {
-			columns[i].metric = m
-		} else {
-			columns[i].extra = name
-		}
+		m, known := reading.ParseMetric(name)
+		columns[i] = Column{known: known, metric: m, extra: name}
 	}
 	return columns
 }
 
 // Value is that of a reading, or NaN if it has none.
 func (c *Column) Value(r *reading.Reading) float64 {
-	if c.extra == "" {
+	if c.known {
 		return r.Values[c.metric]
 	}
 	return c.other(r)

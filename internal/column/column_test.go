@@ -15,7 +15,7 @@ func TestValuesAreThoseOfTheNames(t *testing.T) {
 		{Name: "light", Raw: []byte("250"), Number: 250}, {Name: "note", Raw: []byte(`"x"`), Number: math.NaN()},
 	}}
 	r.Values[reading.Temperature], r.Values[reading.CO2] = 21, 600
-	names := append(reading.MetricNames(), "light", "note", "nothing")
+	names := append(reading.MetricNames(), "light", "note", "nothing", "")
 	for i, c := range column.Of(names) {
 		v, ok := r.Value(names[i])
 		if !ok {

@@ -10,6 +10,7 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 
 	"buildmon/internal/anomaly"
+	"buildmon/internal/column"
 	"buildmon/internal/iforest"
 	"buildmon/internal/reading"
 	"buildmon/plugins/internal/detect"
@@ -58,6 +59,7 @@ func newDetector(conf *service.ParsedConfig, res *service.Resources) (detect.Det
 type state struct {
 	*iforest.Monitor
 	*judge
+	columns  []column.Column
 	values   []float64
 	group    []byte
 	prepared int     // readings that were, and are not judged yet
@@ -79,7 +81,7 @@ func newState(j *judge, cfg iforest.MonitorConfig) *state {
 	if err != nil {
 		panic(fmt.Sprintf("BUG: isolation_forest: a valid configuration was refused: %v", err))
 	}
-	return &state{Monitor: m, judge: j, values: make([]float64, len(j.metrics))}
+	return &state{Monitor: m, judge: j, columns: column.Of(j.metrics), values: make([]float64, len(j.metrics))}
 }
 
 // Score is how unusual the last reading was, from 0 to 1, if that is asked for.
@@ -103,12 +105,8 @@ func (s *state) prepare(r *reading.Reading) {
 
 // valuesOf are the values of the metrics, NaN where one is missing, until the next call.
 func (s *state) valuesOf(r *reading.Reading) []float64 {
-	for i, name := range s.metrics {
-		v, ok := r.Value(name)
-		if !ok {
-			v = math.NaN()
-		}
-		s.values[i] = v
+	for i := range s.columns {
+		s.values[i] = s.columns[i].Value(r)
 	}
 	return s.values
 }
