@@ -81,36 +81,36 @@ type batchDecoder struct {
 	began time.Time // when it began with the batch
 }
 
-// Batch returns one item for each message of the batch. A message that had to be
-// decoded carries the result from then on; it is used as long as nobody changes
-// the content. Messages that are no acceptable reading
-// are marked as dead letters with the reason, so that pipelines can route them.
-func (d *Decoder) Batch(batch service.MessageBatch) []Item {
-	items := make([]Item, len(batch))
+// Batch returns one item for each message of the batch, for reading only. A message
+// that had to be decoded carries the result from then on; it is used as long as nobody
+// changes the content. Messages that are no acceptable reading are marked as dead letters
+// with the reason, so that pipelines can route them.
+func (d *Decoder) Batch(batch service.MessageBatch) []*Item {
+	items := make([]*Item, len(batch))
 	var fresh *decoding // of the messages that carry nothing yet
 	var last *content   // of the messages that carry something
 	for i, msg := range batch {
 		if err := msg.GetError(); err != nil {
-			items[i] = Item{Err: err, Lane: laneOf(msg)}
+			items[i] = &Item{Err: err, Lane: laneOf(msg)}
 			continue
 		}
 		raw, err := msg.AsBytes()
 		if err != nil {
-			items[i] = Item{Err: err, Lane: laneOf(msg)}
+			items[i] = &Item{Err: err, Lane: laneOf(msg)}
 			continue
 		}
 		// Messages mostly follow each other as they did when they were decoded, and this
 		// is a glance where asking for metadata is a lookup.
 		if next := last.following(); len(raw) > 0 && next.isOf(raw) {
-			items[i], last = *next.value.(*Item), next
+			items[i], last = next.value.(*Item), next
 			continue
 		}
 		c := carriedBy(msg)
 		if have := c.of(raw); have != nil {
 			if item, ok := have.value.(*Item); ok {
-				items[i], last = *item, have
+				items[i], last = item, have
 			} else {
-				items[i] = Item{Lane: laneOf(msg)}
+				items[i] = &Item{Lane: laneOf(msg)}
 			}
 			continue
 		}
@@ -120,7 +120,7 @@ func (d *Decoder) Batch(batch service.MessageBatch) []Item {
 			continue
 		}
 		if marked && kind != KindDeadLetter {
-			items[i] = Item{Lane: laneOf(msg)}
+			items[i] = &Item{Lane: laneOf(msg)}
 			continue
 		}
 		if fresh == nil {
@@ -138,7 +138,7 @@ func (d *Decoder) Batch(batch service.MessageBatch) []Item {
 			msg.MetaDelete(MetaKind)
 			msg.MetaDelete(MetaReason)
 		}
-		items[i] = *fresh.carryWith(msg, c, item, raw)
+		items[i] = fresh.carryWith(msg, c, item, raw)
 	}
 	return items
 }

@@ -272,7 +272,7 @@ func TestCopiesOfALaneShareWhatIsDecoded(t *testing.T) {
 		msg.SetBytes([]byte(`{"sensor_id":"other","timestamp":"2026-01-05T09:30:00Z"}`))
 	}
 	d := decoder()
-	var all [4][]carry.Item
+	var all [4][]*carry.Item
 	var wg sync.WaitGroup
 	for i := range all {
 		mine := batch.Copy()

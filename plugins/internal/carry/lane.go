@@ -116,7 +116,7 @@ func Position(msg *service.Message) string {
 
 // ByLane calls fn once for each lane of a batch with the indices of its items,
 // in the order in which lanes first appear.
-func ByLane(items []Item, fn func(lane Lane, indices []int) error) error {
+func ByLane(items []*Item, fn func(lane Lane, indices []int) error) error {
 	type part struct {
 		lane    Lane
 		indices []int

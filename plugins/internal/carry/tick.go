@@ -21,8 +21,8 @@ func NewTick(at time.Time) *service.Message {
 	return msg
 }
 
-func tickOf(msg *service.Message) Item {
-	item := Item{Lane: laneOf(msg)}
+func tickOf(msg *service.Message) *Item {
+	item := &Item{Lane: laneOf(msg)}
 	raw, err := msg.AsBytes()
 	if err == nil {
 		item.Tick, err = time.Parse(time.RFC3339Nano, string(raw))

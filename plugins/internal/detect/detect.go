@@ -44,7 +44,7 @@ type Detector interface {
 type part struct {
 	lane     carry.Lane
 	messages service.MessageBatch // of the whole batch
-	items    []carry.Item         // of the whole batch
+	items    []*carry.Item        // of the whole batch
 	indices  []int                // of those of the lane
 	content  fingerprint
 }
@@ -66,7 +66,7 @@ type fingerprint struct {
 	hash     uint64
 }
 
-func fingerprintOf(items []carry.Item, indices []int) fingerprint {
+func fingerprintOf(items []*carry.Item, indices []int) fingerprint {
 	f := fingerprint{messages: len(indices)}
 	for _, i := range indices {
 		f.hash = (f.hash ^ items[i].Digest) * 1099511628211 // the prime of FNV-1a

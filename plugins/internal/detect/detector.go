@@ -85,7 +85,7 @@ func New[S State](component string, conf *service.ParsedConfig, res *service.Res
 }
 
 func (d *detector[S]) judge(ctx context.Context, p *part) (found []finding, err error) {
-	if !slices.ContainsFunc(p.indices, func(i int) bool { return d.concerns(&p.items[i]) }) {
+	if !slices.ContainsFunc(p.indices, func(i int) bool { return d.concerns(p.items[i]) }) {
 		return nil, nil // a state that nothing is asked of needs no saving
 	}
 	err = d.states.Do(ctx, p.lane, func(m *memory[S]) {
@@ -129,7 +129,7 @@ func (d *detector[S]) observe(m *memory[S], p *part) (found []finding, scores []
 		if preparer != nil && place%some == 0 {
 			preparer.Prepare(p.readings(place, min(place+some, len(p.indices))))
 		}
-		item := &p.items[i]
+		item := p.items[i]
 		if !d.concerns(item) {
 			continue
 		}
