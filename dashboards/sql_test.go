@@ -61,8 +61,11 @@ input:
 pipeline:
   threads: 1
   processors:
-    - tumbling_window: { size: 30s, group_by: [ building, floor ] }
-    - detectors: [ { isolation_forest: {} }, { threshold: {} }, { spike_detector: {} } ]
+    - one_step:
+        - tumbling_window: { size: 30s, group_by: [ building, floor ] }
+        - isolation_forest: {}
+        - threshold: {}
+        - spike_detector: {}
 output:
   postgres: { dsn: %q }
 `, start.Format(time.RFC3339), interval, count, dsn)))

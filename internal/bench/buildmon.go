@@ -202,7 +202,9 @@ func writePipeline(file string, c contestant) error {
 	var config struct {
 		Input    yaml.Node `yaml:"input"`
 		Pipeline struct {
-			Processors []map[string]yaml.Node `yaml:"processors"`
+			Processors []struct {
+				OneStep []map[string]yaml.Node `yaml:"one_step"`
+			} `yaml:"processors"`
 		} `yaml:"pipeline"`
 		Output yaml.Node `yaml:"output"`
 		Caches yaml.Node `yaml:"cache_resources"`
@@ -210,12 +212,18 @@ func writePipeline(file string, c contestant) error {
 	if err := yaml.Unmarshal(data, &config); err != nil {
 		return fmt.Errorf("parsing %s: %w", source, err)
 	}
-	if !c.all {
-		config.Pipeline.Processors = slices.DeleteFunc(config.Pipeline.Processors, func(p map[string]yaml.Node) bool {
+	if len(config.Pipeline.Processors) != 1 {
+		return fmt.Errorf("%s has %d processors, want one_step alone", source, len(config.Pipeline.Processors))
+	}
+	if step := &config.Pipeline.Processors[0]; !c.all {
+		step.OneStep = slices.DeleteFunc(step.OneStep, func(p map[string]yaml.Node) bool {
 			return !slices.ContainsFunc(c.processors, func(name string) bool { return has(p, name) })
 		})
-		if len(config.Pipeline.Processors) != len(c.processors) {
-			return fmt.Errorf("%s has %d of the processors %q", source, len(config.Pipeline.Processors), c.processors)
+		if len(step.OneStep) != len(c.processors) {
+			return fmt.Errorf("%s has %d of the processors %q", source, len(step.OneStep), c.processors)
+		}
+		if len(c.processors) == 0 {
+			config.Pipeline.Processors = nil
 		}
 	}
 	if data, err = yaml.Marshal(config); err != nil {

@@ -43,7 +43,7 @@ var dimensions = []dimension{
 		return f, []string{fmt.Sprintf("input.kafka.batch_count=%d", n)}
 	}},
 	{"window", []int{10, 30, 300, 3600, 86_400}, func(seconds int, f feed) (feed, []string) {
-		return f, []string{fmt.Sprintf("pipeline.processors.0.tumbling_window.size=%ds", seconds)}
+		return f, []string{fmt.Sprintf("pipeline.processors.0.one_step.0.tumbling_window.size=%ds", seconds)}
 	}},
 }
 
@@ -51,7 +51,7 @@ var dimensions = []dimension{
 // at their own interval it is a matter of luck whether they do, and that takes memory.
 func saving(interval string) (settings []string) {
 	for i, name := range []string{"isolation_forest", "threshold", "spike_detector", "baseline", "silence"} {
-		settings = append(settings, fmt.Sprintf("pipeline.processors.1.detectors.%d.%s.state.interval=%s", i, name, interval))
+		settings = append(settings, fmt.Sprintf("pipeline.processors.0.one_step.%d.%s.state.interval=%s", i+1, name, interval))
 	}
 	return settings
 }

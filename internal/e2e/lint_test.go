@@ -14,9 +14,9 @@ func TestProgramLintsDurations(t *testing.T) {
 	path, err := buildmon()
 	require.NoError(t, err)
 	for set, want := range map[string]string{
-		"input.kafka.session_timeout=1ms":                "must be at least 1s, got 1ms",
-		"output.postgres.timeout=0s":                     "must be positive, got 0s",
-		"pipeline.processors.0.tumbling_window.size=-1s": "-1s",
+		"input.kafka.session_timeout=1ms":                           "must be at least 1s, got 1ms",
+		"output.postgres.timeout=0s":                                "must be positive, got 0s",
+		"pipeline.processors.0.one_step.0.tumbling_window.size=-1s": "-1s",
 	} {
 		out, err := exec.CommandContext(t.Context(), path, "-c", "../../pipelines/monitor.yaml", "-s", set).CombinedOutput()
 		require.Error(t, err, set)

@@ -4,10 +4,10 @@ package all
 import (
 	_ "buildmon/plugins/alerts"
 	_ "buildmon/plugins/baseline"
-	_ "buildmon/plugins/detectors"
 	_ "buildmon/plugins/email"
 	_ "buildmon/plugins/isolationforest"
 	_ "buildmon/plugins/kafka"
+	_ "buildmon/plugins/onestep"
 	_ "buildmon/plugins/postgres"
 	_ "buildmon/plugins/prometheus"
 	_ "buildmon/plugins/sensorsimulator"

@@ -40,7 +40,7 @@ func BenchmarkReading(b *testing.B) {
 		{"windows and baseline", []string{windows, "baseline: {}"}},
 		{"windows and silence", []string{windows, "silence: {}"}},
 		{"all", []string{windows, forest, "threshold: {}", "spike_detector: {}", "baseline: {}", "silence: {}"}},
-		{"all in one step", []string{windows, "detectors: [ { isolation_forest: {} }, { threshold: {} }, { spike_detector: {} }, { baseline: {} }, { silence: {} } ]"}},
+		{"all in one step", []string{"one_step: [ { tumbling_window: {} }, { isolation_forest: {} }, { threshold: {} }, { spike_detector: {} }, { baseline: {} }, { silence: {} } ]"}},
 	} {
 		b.Run(test.name, func(b *testing.B) {
 			builder := service.NewStreamBuilder()

@@ -17,6 +17,7 @@ import (
 	"buildmon/internal/reading"
 	"buildmon/plugins/internal/detect"
 	"buildmon/plugins/internal/lanes"
+	"buildmon/plugins/internal/step"
 )
 
 const component = "baseline"
@@ -86,11 +87,11 @@ cache_resources:
 `)
 }
 
-// Detector is that of the processor.
-var Detector = detect.Kind{Name: component, Spec: spec, New: newDetector}
+// Step is what the processor does.
+var Step = step.Kind{Name: component, Spec: spec, New: newStep}
 
 func init() {
-	service.MustRegisterBatchProcessor(component, spec(), Detector.Processor)
+	service.MustRegisterBatchProcessor(component, spec(), Step.Processor)
 }
 
 // rules are the configuration that the states of all lanes share.
@@ -100,7 +101,7 @@ type rules struct {
 	zone            *time.Location
 }
 
-func newDetector(conf *service.ParsedConfig, res *service.Resources) (detect.Detector, error) {
+func newStep(conf *service.ParsedConfig, res *service.Resources) (step.Step, error) {
 	r, err := parse(conf)
 	if err != nil {
 		return nil, err

@@ -27,7 +27,7 @@ func TestConfig(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			conf, err := spec().ParseYAML(test.config, nil)
 			require.NoError(t, err)
-			_, err = Detector.Processor(conf, service.MockResources())
+			_, err = Step.Processor(conf, service.MockResources())
 			lints, lintErr := service.GlobalEnvironment().NewComponentConfigLinter().LintProcessorYAML([]byte("baseline: " + test.config))
 			require.NoError(t, lintErr)
 			testconfig.Require(t, err, lints, test.errContains, "")

@@ -14,6 +14,7 @@ import (
 	"buildmon/internal/iforest"
 	"buildmon/internal/reading"
 	"buildmon/plugins/internal/detect"
+	"buildmon/plugins/internal/step"
 )
 
 const (
@@ -24,11 +25,11 @@ const (
 	groupSeparator = 0x1f
 )
 
-// Detector is that of the processor.
-var Detector = detect.Kind{Name: component, Spec: spec, New: newDetector}
+// Step is what the processor does.
+var Step = step.Kind{Name: component, Spec: spec, New: newStep}
 
 func init() {
-	service.MustRegisterBatchProcessor(component, spec(), Detector.Processor)
+	service.MustRegisterBatchProcessor(component, spec(), Step.Processor)
 }
 
 // judge is what the states of all lanes share.
@@ -39,7 +40,7 @@ type judge struct {
 	scored, fits, skipped *service.MetricCounter
 }
 
-func newDetector(conf *service.ParsedConfig, res *service.Resources) (detect.Detector, error) {
+func newStep(conf *service.ParsedConfig, res *service.Resources) (step.Step, error) {
 	j := &judge{
 		scored:  res.Metrics().NewCounter("buildmon_isolation_forest_readings_scored_total"),
 		fits:    res.Metrics().NewCounter("buildmon_isolation_forest_fits_total"),

@@ -29,7 +29,7 @@ func TestConfig(t *testing.T) {
 		require.NoError(t, err)
 		conf, err := spec().ParseYAML(yaml, nil)
 		require.NoError(t, err)
-		_, err = Detector.Processor(conf, service.MockResources())
+		_, err = Step.Processor(conf, service.MockResources())
 		if errContains == "" {
 			assert.Empty(t, lints)
 			require.NoError(t, err)
@@ -90,7 +90,7 @@ func newProcessor(t *testing.T, res *service.Resources, yaml string) service.Bat
 	t.Helper()
 	conf, err := spec().ParseYAML(yaml, nil)
 	require.NoError(t, err)
-	p, err := Detector.Processor(conf, res)
+	p, err := Step.Processor(conf, res)
 	require.NoError(t, err)
 	return p
 }

@@ -15,15 +15,16 @@ import (
 	"buildmon/internal/silence"
 	"buildmon/plugins/internal/detect"
 	"buildmon/plugins/internal/lanes"
+	"buildmon/plugins/internal/step"
 )
 
 const component = "silence"
 
-// Detector is that of the processor.
-var Detector = detect.Kind{Name: component, Spec: spec, New: newDetector}
+// Step is what the processor does.
+var Step = step.Kind{Name: component, Spec: spec, New: newStep}
 
 func init() {
-	service.MustRegisterBatchProcessor(component, spec(), Detector.Processor)
+	service.MustRegisterBatchProcessor(component, spec(), Step.Processor)
 }
 
 // watch is the configuration that the states of all lanes share, and metrics.
@@ -41,7 +42,7 @@ type expectation struct {
 	where    map[string]string
 }
 
-func newDetector(conf *service.ParsedConfig, res *service.Resources) (detect.Detector, error) {
+func newStep(conf *service.ParsedConfig, res *service.Resources) (step.Step, error) {
 	w := &watch{
 		sensors: res.Metrics().NewGauge("buildmon_silence_sensors", "lane"),
 		silent:  res.Metrics().NewGauge("buildmon_silence_sensors_silent", "lane"),

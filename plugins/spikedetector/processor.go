@@ -15,6 +15,7 @@ import (
 	"buildmon/internal/spike"
 	"buildmon/plugins/internal/detect"
 	"buildmon/plugins/internal/lanes"
+	"buildmon/plugins/internal/step"
 )
 
 const (
@@ -106,11 +107,11 @@ pipeline:
 `)
 }
 
-// Detector is that of the processor.
-var Detector = detect.Kind{Name: component, Spec: spec, New: newDetector}
+// Step is what the processor does.
+var Step = step.Kind{Name: component, Spec: spec, New: newStep}
 
 func init() {
-	service.MustRegisterBatchProcessor(component, spec(), Detector.Processor)
+	service.MustRegisterBatchProcessor(component, spec(), Step.Processor)
 }
 
 // judge is the configuration that the states of all lanes share, and counters.
@@ -119,7 +120,7 @@ type judge struct {
 	learning, late, gaps *service.MetricCounter
 }
 
-func newDetector(conf *service.ParsedConfig, res *service.Resources) (detect.Detector, error) {
+func newStep(conf *service.ParsedConfig, res *service.Resources) (step.Step, error) {
 	cfg, err := parse(conf)
 	if err != nil {
 		return nil, err

@@ -17,6 +17,7 @@ import (
 	"buildmon/internal/recent"
 	"buildmon/plugins/internal/detect"
 	"buildmon/plugins/internal/lanes"
+	"buildmon/plugins/internal/step"
 )
 
 const component = "threshold"
@@ -131,11 +132,11 @@ func anyList(names []string) []any {
 	return list
 }
 
-// Detector is that of the processor.
-var Detector = detect.Kind{Name: component, Spec: spec, New: newDetector}
+// Step is what the processor does.
+var Step = step.Kind{Name: component, Spec: spec, New: newStep}
 
 func init() {
-	service.MustRegisterBatchProcessor(component, spec(), Detector.Processor)
+	service.MustRegisterBatchProcessor(component, spec(), Step.Processor)
 }
 
 // judge is the configuration that the states of all lanes share, and counters.
@@ -148,7 +149,7 @@ type judge struct {
 	learning, late, invalid *service.MetricCounter
 }
 
-func newDetector(conf *service.ParsedConfig, res *service.Resources) (detect.Detector, error) {
+func newStep(conf *service.ParsedConfig, res *service.Resources) (step.Step, error) {
 	j := &judge{
 		learning: res.Metrics().NewCounter("buildmon_threshold_learning_total"),
 		late:     res.Metrics().NewCounter("buildmon_threshold_late_total"),

@@ -51,7 +51,7 @@ func TestConfig(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			conf, err := spec().ParseYAML(test.config, nil)
 			require.NoError(t, err)
-			_, err = Detector.Processor(conf, service.MockResources())
+			_, err = Step.Processor(conf, service.MockResources())
 			lints, lintErr := service.GlobalEnvironment().NewComponentConfigLinter().LintProcessorYAML([]byte("threshold:\n  " + asBlock(test.config)))
 			require.NoError(t, lintErr)
 			testconfig.Require(t, err, lints, test.errContains, test.lintContains)
@@ -71,7 +71,7 @@ func processor(t *testing.T, config string, res *service.Resources) service.Batc
 	t.Helper()
 	conf, err := spec().ParseYAML(config, nil)
 	require.NoError(t, err)
-	p, err := Detector.Processor(conf, res)
+	p, err := Step.Processor(conf, res)
 	require.NoError(t, err)
 	return p
 }
@@ -212,7 +212,7 @@ func TestLimitsOfABadFile(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
 		conf, err := spec().ParseYAML("limits_file: "+path, nil)
 		require.NoError(t, err)
-		_, err = Detector.Processor(conf, service.MockResources())
+		_, err = Step.Processor(conf, service.MockResources())
 		require.ErrorContains(t, err, errContains)
 		require.ErrorContains(t, err, "reading limits from")
 	}

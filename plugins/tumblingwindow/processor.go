@@ -12,14 +12,13 @@ import (
 	"buildmon/internal/reading"
 	"buildmon/internal/window"
 	"buildmon/plugins/internal/carry"
+	"buildmon/plugins/internal/step"
 )
 
-// processor adapts windows to the contract of the host, which calls ProcessBatch
-// from all threads. Windows are shared by all lanes, because a building may be
-// spread over many; mu guards them. Decoding and encoding, which take longer,
-// happen without it.
-type processor struct {
-	decoder *carry.Decoder
+// windows are shared by all lanes, because a building may be spread over many, and the
+// host calls from all threads; mu guards them. Encoding, which takes longer, happens
+// without it.
+type windows struct {
 	encoder *encoder
 	policy  string
 	now     func() time.Time
@@ -27,24 +26,22 @@ type processor struct {
 	readings, late, finished, forgotten *service.MetricCounter
 	open, held                          *service.MetricGauge
 
-	mu      sync.Mutex
-	windows *window.Tumbling
+	mu       sync.Mutex
+	tumbling *window.Tumbling
 }
 
-var _ service.BatchProcessor = (*processor)(nil)
-
-func newFromConfig(conf *service.ParsedConfig, res *service.Resources) (*processor, error) {
+func newStep(conf *service.ParsedConfig, res *service.Resources) (step.Step, error) {
 	cfg, enc, err := parse(conf)
 	if err != nil {
 		return nil, err
 	}
-	windows, err := window.NewTumbling(cfg)
+	tumbling, err := window.NewTumbling(cfg)
 	if err != nil {
 		return nil, err
 	}
 	m := res.Metrics()
-	return &processor{
-		decoder: carry.NewDecoder(time.Now), encoder: enc, policy: string(cfg.Late), now: time.Now, windows: windows,
+	return &windows{
+		encoder: enc, policy: string(cfg.Late), now: time.Now, tumbling: tumbling,
 		readings:  m.NewCounter("buildmon_tumbling_window_readings_total"),
 		late:      m.NewCounter("buildmon_tumbling_window_late_total", "policy"),
 		finished:  m.NewCounter("buildmon_tumbling_window_windows_final_total"),
@@ -93,50 +90,46 @@ func parse(conf *service.ParsedConfig) (cfg window.Config, enc *encoder, err err
 	return cfg, enc, err
 }
 
-// ProcessBatch returns the batch as it came, followed by the rows of the windows
-// that it touched or made final.
-func (p *processor) ProcessBatch(_ context.Context, batch service.MessageBatch) ([]service.MessageBatch, error) {
-	items := p.decoder.Batch(batch)
-	out := batch[:len(batch):len(batch)]
-	err := carry.ByLane(items, func(lane carry.Lane, indices []int) error {
-		readings := make([]*reading.Reading, 0, len(indices))
+// Process adds the rows of the windows that a batch touched or made final.
+func (w *windows) Process(_ context.Context, b *step.Batch) error {
+	for _, part := range b.Parts {
+		readings := make([]*reading.Reading, 0, len(part.Indices))
 		var last *service.Message
-		for _, i := range indices {
-			if r := items[i].Reading; r != nil {
+		for _, i := range part.Indices {
+			if r := b.Items[i].Reading; r != nil {
 				readings = append(readings, r)
-				last = batch[i]
+				last = b.Messages[i]
 			}
 		}
-		rows := p.add(lane, readings)
-		for i, content := range p.encode(rows) {
-			out = append(out, carry.Derive(last, carry.KindAggregate, content, rows[i].Pane))
+		rows := w.add(part.Lane, readings)
+		for i, content := range w.encode(rows) {
+			b.Add(carry.Derive(last, carry.KindAggregate, content, rows[i].Pane))
 		}
-		return nil
-	})
-	return []service.MessageBatch{out}, err
+	}
+	return nil
 }
 
 // add counts the readings of one lane.
-func (p *processor) add(lane carry.Lane, readings []*reading.Reading) []window.Row {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	res := p.windows.Add(window.Source{Name: lane.Name, Epoch: lane.Epoch}, readings, p.now())
-	p.readings.Incr(int64(len(readings)))
-	p.late.Incr(int64(res.Late), p.policy)
-	p.finished.Incr(int64(res.Finished))
-	p.forgotten.Incr(int64(res.Forgotten))
-	p.open.Set(int64(p.windows.Open()))
-	p.held.Set(int64(p.windows.Remembered()))
+func (w *windows) add(lane carry.Lane, readings []*reading.Reading) []window.Row {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	res := w.tumbling.Add(window.Source{Name: lane.Name, Epoch: lane.Epoch}, readings, w.now())
+	w.readings.Incr(int64(len(readings)))
+	w.late.Incr(int64(res.Late), w.policy)
+	w.finished.Incr(int64(res.Finished))
+	w.forgotten.Incr(int64(res.Forgotten))
+	w.open.Set(int64(w.tumbling.Open()))
+	w.held.Set(int64(w.tumbling.Remembered()))
 	return res.Rows
 }
 
 // encode returns the JSON of each row. The rows of a batch share their memory:
 // they are kept and dropped together.
-func (p *processor) encode(rows []window.Row) [][]byte {
+func (w *windows) encode(rows []window.Row) [][]byte {
 	var buf []byte
 	ends := make([]int, len(rows))
 	for i := range rows {
-		buf = p.encoder.append(buf, &rows[i])
+		buf = w.encoder.append(buf, &rows[i])
 		ends[i] = len(buf)
 	}
 	contents := make([][]byte, len(rows))
@@ -149,4 +142,4 @@ func (p *processor) encode(rows []window.Row) [][]byte {
 }
 
 // Close has nothing to save: what counts is in the database.
-func (p *processor) Close(context.Context) error { return nil }
+func (w *windows) Close(context.Context) error { return nil }

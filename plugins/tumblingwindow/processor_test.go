@@ -15,19 +15,25 @@ import (
 	"buildmon/internal/reading"
 	"buildmon/internal/window"
 	"buildmon/plugins/internal/carry"
+	"buildmon/plugins/internal/step"
 	"buildmon/plugins/internal/testconfig"
 )
 
 // prompt makes rows final as soon as the watermark can.
 const prompt = "allowed_lateness: 0s"
 
-func newProcessor(t testing.TB, yaml string) *processor {
+func newWindows(t testing.TB, yaml string) *windows {
 	t.Helper()
 	conf, err := spec().ParseYAML(yaml, nil)
 	require.NoError(t, err)
-	p, err := newFromConfig(conf, service.MockResources())
+	s, err := newStep(conf, service.MockResources())
 	require.NoError(t, err)
-	return p
+	return s.(*windows)
+}
+
+func newProcessor(t testing.TB, yaml string) service.BatchProcessor {
+	t.Helper()
+	return step.NewProcessor(newWindows(t, yaml))
 }
 
 // message is a reading of sensor a in Building A on Floor 1 at 2026-01-05T09:00
@@ -46,7 +52,7 @@ func from(msg *service.Message, topic, partition, offset string) *service.Messag
 }
 
 // process returns the batch with what was appended to it.
-func process(t testing.TB, p *processor, batch ...*service.Message) service.MessageBatch {
+func process(t testing.TB, p service.BatchProcessor, batch ...*service.Message) service.MessageBatch {
 	t.Helper()
 	batches, err := p.ProcessBatch(t.Context(), batch)
 	require.NoError(t, err)
@@ -69,7 +75,7 @@ func TestConfig(t *testing.T) {
 		require.NoError(t, err)
 		conf, err := spec().ParseYAML(yaml, nil)
 		if err == nil {
-			_, err = newFromConfig(conf, service.MockResources())
+			_, err = newStep(conf, service.MockResources())
 		}
 		testconfig.Require(t, err, lints, errContains, lintContains)
 	}
@@ -206,7 +212,7 @@ func TestPanesAreCarried(t *testing.T) {
 
 	_, value = carry.Derived(got[4])
 	pane := value.(*window.Pane)
-	items := p.decoder.Batch(got)
+	items := carry.NewDecoder(time.Now).Batch(got)
 	require.Equal(t, []*reading.Reading{items[0].Reading, items[1].Reading, items[2].Reading}, pane.Members)
 	require.Same(t, items[2].Reading, pane.Members[2], "the output tells copies apart by their pointers")
 	require.Equal(t, int64(3), pane.Count)
@@ -217,8 +223,9 @@ func TestPanesAreCarried(t *testing.T) {
 // One partition is silent: it holds the window open until it is idle.
 func TestIdlePartition(t *testing.T) {
 	now := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
-	p := newProcessor(t, prompt+"\nidle_timeout: 20s\ngroup_by: []\nmetrics: [ { name: co2, functions: [] } ]")
-	p.now = func() time.Time { return now }
+	w := newWindows(t, prompt+"\nidle_timeout: 20s\ngroup_by: []\nmetrics: [ { name: co2, functions: [] } ]")
+	w.now = func() time.Time { return now }
+	p := step.NewProcessor(w)
 	process(t, p, from(message(-60, ""), "sensors", "0", "1"), from(message(-60, ""), "sensors", "1", "1"))
 
 	rows := func(batch ...*service.Message) (rows []string) {

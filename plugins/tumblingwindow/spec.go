@@ -5,7 +5,10 @@ import (
 
 	"buildmon/internal/window"
 	"buildmon/plugins/internal/carry"
+	"buildmon/plugins/internal/step"
 )
+
+const component = "tumbling_window"
 
 const (
 	fieldSize      = "size"
@@ -120,11 +123,11 @@ output:
 `)
 }
 
+// Step is what the processor does.
+var Step = step.Kind{Name: component, Spec: spec, New: newStep}
+
 func init() {
-	service.MustRegisterBatchProcessor("tumbling_window", spec(),
-		func(conf *service.ParsedConfig, res *service.Resources) (service.BatchProcessor, error) {
-			return newFromConfig(conf, res)
-		})
+	service.MustRegisterBatchProcessor(component, spec(), Step.Processor)
 }
 
 // lintColumns refuses what newEncoder refuses, but before anything is started.

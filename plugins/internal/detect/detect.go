@@ -5,71 +5,46 @@
 package detect
 
 import (
-	"context"
+	"time"
 
-	"github.com/redpanda-data/benthos/v4/public/service"
-
+	"buildmon/internal/anomaly"
 	"buildmon/internal/reading"
-	"buildmon/plugins/internal/carry"
+	"buildmon/plugins/internal/lanes"
 )
 
-// Kind is a kind of detector, which has a processor of its own.
-type Kind struct {
-	Name string
-	Spec func() *service.ConfigSpec
+// State is what a detector has learned from one lane.
+type State interface {
+	lanes.State
 
-	// New makes a detector from a configuration of that kind.
-	New func(conf *service.ParsedConfig, res *service.Resources) (Detector, error)
+	// Judge appends what it finds on a reading to found, and learns from the
+	// reading. What it finds has a strength; score and severity follow from it.
+	Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.Anomaly
 }
 
-// Processor makes a processor that has one detector of the kind.
-func (k Kind) Processor(conf *service.ParsedConfig, res *service.Resources) (service.BatchProcessor, error) {
-	d, err := k.New(conf, res)
-	if err != nil {
-		return nil, err
-	}
-	return NewProcessor(d), nil
+// Preparer is a state that wants to know of readings before it is asked about them.
+type Preparer interface {
+	// Prepare is told of readings that Judge is asked about next, in this order.
+	Prepare(readings []*reading.Reading)
 }
 
-// Detector judges readings by what it has learned from their lane. [New] makes one.
-type Detector interface {
-	// judge returns what is found on the part of a batch that is of one lane.
-	judge(ctx context.Context, p *part) ([]finding, error)
+// some is how many messages of a batch a state is told of at once. What it remembers of
+// them stays in the cache.
+const some = 512
 
-	// Close saves what was learned.
-	Close(ctx context.Context) error
+// Ticker is a state that also finds something when nothing comes.
+type Ticker interface {
+	// Tick appends what it finds when nothing more came up to a time.
+	Tick(at time.Time, found []*anomaly.Anomaly) []*anomaly.Anomaly
 }
 
-// part is what a batch has of one lane.
-type part struct {
-	lane     carry.Lane
-	messages service.MessageBatch // of the whole batch
-	items    []*carry.Item        // of the whole batch
-	indices  []int                // of those of the lane
-	content  fingerprint
+// Counter is a state that counts what it does. A metric costs as much to move by one
+// as by a batch.
+type Counter interface {
+	// Count moves the metrics by what was counted since the last call.
+	Count()
 }
 
-// readings are those among the messages from one to before another.
-func (p *part) readings(from, to int) []*reading.Reading {
-	list := make([]*reading.Reading, 0, to-from)
-	for _, i := range p.indices[from:to] {
-		if r := p.items[i].Reading; r != nil {
-			list = append(list, r)
-		}
-	}
-	return list
-}
-
-// fingerprint tells batches apart by their readings and ticks.
-type fingerprint struct {
-	messages int
-	hash     uint64
-}
-
-func fingerprintOf(items []*carry.Item, indices []int) fingerprint {
-	f := fingerprint{messages: len(indices)}
-	for _, i := range indices {
-		f.hash = (f.hash ^ items[i].Digest) * 1099511628211 // the prime of FNV-1a
-	}
-	return f
+// Laned is a state that wants to know which lane it is of, for metrics.
+type Laned interface {
+	SetLane(name string)
 }

@@ -18,6 +18,7 @@ import (
 	"buildmon/plugins/internal/carry"
 	"buildmon/plugins/internal/detect"
 	"buildmon/plugins/internal/lanes"
+	"buildmon/plugins/internal/step"
 )
 
 // every reports each third reading that it sees.
@@ -42,17 +43,17 @@ func (e *every) Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.A
 	})
 }
 
-// third is a kind of detector.
-func third[S detect.State](fresh func() S) detect.Kind {
-	return detect.Kind{
+// third is a detector.
+func third[S detect.State](fresh func() S) step.Kind {
+	return step.Kind{
 		Name: "third", Spec: func() *service.ConfigSpec { return service.NewConfigSpec().Field(lanes.Field("third")) },
-		New: func(conf *service.ParsedConfig, res *service.Resources) (detect.Detector, error) {
+		New: func(conf *service.ParsedConfig, res *service.Resources) (step.Step, error) {
 			return detect.New("third", conf, res, fresh)
 		},
 	}
 }
 
-func processorOf(t *testing.T, kind detect.Kind, config string, res *service.Resources) service.BatchProcessor {
+func processorOf(t *testing.T, kind step.Kind, config string, res *service.Resources) service.BatchProcessor {
 	t.Helper()
 	conf, err := kind.Spec().ParseYAML(config, nil)
 	require.NoError(t, err)

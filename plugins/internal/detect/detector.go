@@ -2,55 +2,19 @@ package detect
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"slices"
-	"time"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
 	"buildmon/internal/anomaly"
 	"buildmon/internal/calibrate"
-	"buildmon/internal/codec"
 	"buildmon/internal/reading"
 	"buildmon/plugins/internal/carry"
 	"buildmon/plugins/internal/lanes"
+	"buildmon/plugins/internal/step"
 )
-
-// State is what a detector has learned from one lane.
-type State interface {
-	lanes.State
-
-	// Judge appends what it finds on a reading to found, and learns from the
-	// reading. What it finds has a strength; score and severity follow from it.
-	Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.Anomaly
-}
-
-// Preparer is a state that wants to know of readings before it is asked about them.
-type Preparer interface {
-	// Prepare is told of readings that Judge is asked about next, in this order.
-	Prepare(readings []*reading.Reading)
-}
-
-// some is how many messages of a batch a state is told of at once. What it remembers of
-// them stays in the cache.
-const some = 512
-
-// Ticker is a state that also finds something when nothing comes.
-type Ticker interface {
-	// Tick appends what it finds when nothing more came up to a time.
-	Tick(at time.Time, found []*anomaly.Anomaly) []*anomaly.Anomaly
-}
-
-// Counter is a state that counts what it does. A metric costs as much to move by one
-// as by a batch.
-type Counter interface {
-	// Count moves the metrics by what was counted since the last call.
-	Count()
-}
-
-// Laned is a state that wants to know which lane it is of, for metrics.
-type Laned interface {
-	SetLane(name string)
-}
 
 // detector keeps a state for each lane. It is safe for concurrent use.
 type detector[S State] struct {
@@ -59,10 +23,10 @@ type detector[S State] struct {
 	score  string // metadata key of the scores; empty if nobody asks for them
 }
 
-// New returns the detector of a component, whose configuration has the field
+// New returns the step of a component, whose configuration has the field
 // [lanes.Field] and may have [ScoreField]. fresh makes the state of a lane that is seen
 // for the first time.
-func New[S State](component string, conf *service.ParsedConfig, res *service.Resources, fresh func() S) (Detector, error) {
+func New[S State](component string, conf *service.ParsedConfig, res *service.Resources, fresh func() S) (step.Step, error) {
 	states, err := lanes.New(conf, res, func(lane string) *memory[S] {
 		m := &memory[S]{state: fresh(), reports: calibrate.NewReports()}
 		if l, ok := any(m.state).(Laned); ok {
@@ -84,22 +48,55 @@ func New[S State](component string, conf *service.ParsedConfig, res *service.Res
 	}, nil
 }
 
-func (d *detector[S]) judge(ctx context.Context, p *part) (found []finding, err error) {
-	if !slices.ContainsFunc(p.indices, func(i int) bool { return d.concerns(p.items[i]) }) {
+// finding is an anomaly, or a continuation of one.
+type finding struct {
+	at      int // index of the message in its batch
+	anomaly *anomaly.Anomaly
+}
+
+// Process adds a message for each anomaly, or continuation of one, in the order of the
+// readings.
+func (d *detector[S]) Process(ctx context.Context, b *step.Batch) error {
+	var found []finding
+	for i := range b.Parts {
+		of, err := d.judge(ctx, b, &b.Parts[i])
+		if err != nil {
+			return err
+		}
+		found = append(found, of...)
+	}
+	slices.SortStableFunc(found, func(a, b finding) int { return a.at - b.at })
+	for _, f := range found {
+		content, err := json.Marshal(f.anomaly)
+		if err != nil {
+			return fmt.Errorf("encoding anomaly of sensor %q: %w", f.anomaly.Reading.SensorID, err)
+		}
+		kind := carry.KindAnomaly
+		if f.anomaly.Continues {
+			kind = carry.KindContinuation
+		}
+		b.Add(carry.Derive(b.Messages[f.at], kind, content, f.anomaly))
+	}
+	return nil
+}
+
+// judge returns what is found on the part of a batch that is of one lane.
+func (d *detector[S]) judge(ctx context.Context, b *step.Batch, p *step.Part) (found []finding, err error) {
+	if !slices.ContainsFunc(p.Indices, func(i int) bool { return d.concerns(b.Items[i]) }) {
 		return nil, nil // a state that nothing is asked of needs no saving
 	}
-	err = d.states.Do(ctx, p.lane, func(m *memory[S]) {
-		if m.last != p.content {
-			m.last = p.content
-			m.found, m.scores = d.observe(m, p)
+	err = d.states.Do(ctx, p.Lane, func(m *memory[S]) {
+		if m.last != p.Digest {
+			m.last = p.Digest
+			m.found, m.scores = d.observe(m, b.Items, p.Indices)
 		}
 		for place, score := range m.scores {
-			if i := p.indices[place]; p.items[i].Reading != nil {
-				p.messages[i].MetaSetMut(d.score, score)
+			if i := p.Indices[place]; b.Items[i].Reading != nil {
+				b.Messages[i].MetaSetMut(d.score, score)
 			}
 		}
 		for _, f := range m.found {
-			found = append(found, finding{p.indices[f.at], f.anomaly})
+			found = append(found, finding{p.Indices[f.at], f.anomaly})
 		}
 	})
 	return found, err
@@ -115,21 +112,21 @@ func (d *detector[S]) concerns(item *carry.Item) bool {
 	return ticker && !item.Tick.IsZero()
 }
 
-// observe judges what a state has not seen yet. Findings say at which of the indices of
-// the part they are.
-func (d *detector[S]) observe(m *memory[S], p *part) (found []finding, scores []float64) {
+// observe judges what a state has not seen yet. Findings say at which of the indices they
+// are.
+func (d *detector[S]) observe(m *memory[S], items []*carry.Item, indices []int) (found []finding, scores []float64) {
 	state := m.state
 	scorer, _ := any(state).(Scorer)
 	if d.score != "" && scorer != nil {
-		scores = make([]float64, len(p.indices))
+		scores = make([]float64, len(indices))
 	}
 	preparer, _ := any(state).(Preparer)
 	var anomalies []*anomaly.Anomaly
-	for place, i := range p.indices {
+	for place, i := range indices {
 		if preparer != nil && place%some == 0 {
-			preparer.Prepare(p.readings(place, min(place+some, len(p.indices))))
+			preparer.Prepare(readingsOf(items, indices[place:min(place+some, len(indices))]))
 		}
-		item := p.items[i]
+		item := items[i]
 		if !d.concerns(item) {
 			continue
 		}
@@ -156,54 +153,15 @@ func (d *detector[S]) observe(m *memory[S], p *part) (found []finding, scores []
 	return found, scores
 }
 
-func (d *detector[S]) Close(ctx context.Context) error { return d.states.Close(ctx) }
-
-// memory is the state of a lane, what was reported of it, and what it said of the last
-// batch. An output that cannot take a batch makes it come again, perhaps many times; to
-// learn it each time would make its values look common, and to judge it by what came
-// later could lose an anomaly.
-type memory[S State] struct {
-	state   S
-	reports *calibrate.Reports
-
-	last   fingerprint
-	found  []finding
-	scores []float64 // empty if nobody asks for them
-}
-
-// The kind and version of saved states.
-const (
-	stateKind    = "reports"
-	stateVersion = 1
-)
-
-// End tells the detector that its lane is no longer its own.
-func (m *memory[S]) End() {
-	if ender, ok := any(m.state).(lanes.Ender); ok {
-		ender.End()
-	}
-}
-
-// AppendBinary appends what was reported and, after it, the state of the detector.
-func (m *memory[S]) AppendBinary(b []byte) ([]byte, error) {
-	return m.state.AppendBinary(m.reports.Append(codec.AppendHeader(b, stateKind, stateVersion)))
-}
-
-// UnmarshalBinary replaces what was learned. A state from before reports were remembered
-// is that of the detector alone, and nothing is known of its reports.
-func (m *memory[S]) UnmarshalBinary(data []byte) error {
-	reports := calibrate.NewReports()
-	if codec.Kind(data) == stateKind {
-		r := codec.NewReader(data, stateKind, stateVersion)
-		reports.Read(r)
-		data = r.Rest()
-		if err := r.Close(); err != nil {
-			return err
+func readingsOf(items []*carry.Item, indices []int) []*reading.Reading {
+	list := make([]*reading.Reading, 0, len(indices))
+	for _, i := range indices {
+		if r := items[i].Reading; r != nil {
+			list = append(list, r)
 		}
 	}
-	if err := m.state.UnmarshalBinary(data); err != nil {
-		return err
-	}
-	m.reports = reports
-	return nil
+	return list
 }
+
+// Close saves what was learned.
+func (d *detector[S]) Close(ctx context.Context) error { return d.states.Close(ctx) }

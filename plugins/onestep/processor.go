@@ -1,6 +1,6 @@
-// Package detectors registers the detectors processor, which asks several detectors of
-// each reading.
-package detectors
+// Package onestep registers the one_step processor, which does what several processors do
+// in one step of the pipeline.
+package onestep
 
 import (
 	"errors"
@@ -11,17 +11,18 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"buildmon/plugins/baseline"
-	"buildmon/plugins/internal/detect"
+	"buildmon/plugins/internal/step"
 	"buildmon/plugins/isolationforest"
 	"buildmon/plugins/silence"
 	"buildmon/plugins/spikedetector"
 	"buildmon/plugins/threshold"
+	"buildmon/plugins/tumblingwindow"
 )
 
-const component = "detectors"
+const component = "one_step"
 
-var kinds = []detect.Kind{
-	isolationforest.Detector, threshold.Detector, spikedetector.Detector, baseline.Detector, silence.Detector,
+var kinds = []step.Kind{
+	tumblingwindow.Step, isolationforest.Step, threshold.Step, spikedetector.Step, baseline.Step, silence.Step,
 }
 
 func names() (list []string) {
@@ -34,26 +35,28 @@ func names() (list []string) {
 func spec() *service.ConfigSpec {
 	return service.NewConfigSpec().
 		Version("0.2.0").
-		Categories("Detection").
-		Summary("Asks several detectors of each reading, in one step.").
+		Categories("Detection", "Windowing").
+		Summary("Does what several processors do one after the other, in one step of the pipeline.").
 		Description(`
-What it returns is what its detectors would return as processors one after the other: all that came, then what the first has found, then what the second has found, and so on. The host copies and traces each message before and after each processor; here it does that once, which takes a fifth off what a reading costs with five detectors.
+What it returns is what its members would return as processors: all that came, then what the first adds, then what the second adds, and so on. Before and after each processor the host copies and traces each message; here it does that once for all, which saves a quarter of what a reading costs with windows and five detectors.
 
-A label of a detector says nothing: metrics have that of this processor.
+A label of a member says nothing: metrics have that of this processor.
 
 == Delivery guarantees
 
-Those of its detectors. What was learned is kept as if each were a processor of its own, so that either goes on where the other stopped.`).
+Those of its members. What was learned is kept as if each were a processor of its own, so that either goes on where the other stopped.`).
 		Field(service.NewProcessorListField("").
-			Description("The detectors in the order in which they are asked, each with all that the processor of its name has: "+strings.Join(names(), ", ")+".").
+			Description("The members in the order in which they are asked, each with all that the processor of its name has: "+strings.Join(names(), ", ")+".").
 			LintRule(fmt.Sprintf(`root = match {
   this.type() == "array" && this.length() == 0 => [ %q ]
   this.type() == "object" && !this.keys().any(name -> ["%s"].contains(name)) => [ %q ]
 }`, nothing, strings.Join(names(), `", "`), wanted))).
-		Example("All of them", "What was learned is kept across restarts in the database.", `
+		Example("Windows and all detectors", "What was learned is kept across restarts in the database.", `
 pipeline:
   processors:
-    - detectors:
+    - one_step:
+        - tumbling_window:
+            size: 1m
         - isolation_forest:
             state: { cache: learned }
         - threshold:
@@ -75,9 +78,9 @@ cache_resources:
 `)
 }
 
-const nothing = "the list of detectors is empty, so nothing would be judged"
+const nothing = "the list of processors is empty, so nothing would be done"
 
-var wanted = "want one of the detectors " + strings.Join(names(), ", ")
+var wanted = "want one of the processors " + strings.Join(names(), ", ")
 
 func init() {
 	service.MustRegisterBatchProcessor(component, spec(),
@@ -86,7 +89,7 @@ func init() {
 		})
 }
 
-func newFromConfig(conf *service.ParsedConfig, res *service.Resources) (*detect.Processor, error) {
+func newFromConfig(conf *service.ParsedConfig, res *service.Resources) (*step.Processor, error) {
 	list, err := conf.FieldAnyList()
 	if err != nil {
 		return nil, err
@@ -94,18 +97,18 @@ func newFromConfig(conf *service.ParsedConfig, res *service.Resources) (*detect.
 	if len(list) == 0 {
 		return nil, errors.New(nothing)
 	}
-	detectors := make([]detect.Detector, len(list))
+	steps := make([]step.Step, len(list))
 	for i, c := range list {
-		if detectors[i], err = newDetector(c, res); err != nil {
-			return nil, fmt.Errorf("detector %d: %w", i+1, err)
+		if steps[i], err = newStep(c, res); err != nil {
+			return nil, fmt.Errorf("processor %d: %w", i+1, err)
 		}
 	}
-	return detect.NewProcessor(detectors...), nil
+	return step.NewProcessor(steps...), nil
 }
 
-// newDetector makes a detector of the configuration of a processor. The host would make
-// the processor, and not say what is in it.
-func newDetector(conf *service.ParsedConfig, res *service.Resources) (detect.Detector, error) {
+// newStep makes a step of the configuration of a processor. The host would make the
+// processor, and not say what is in it.
+func newStep(conf *service.ParsedConfig, res *service.Resources) (step.Step, error) {
 	raw, err := conf.FieldAny()
 	if err != nil {
 		return nil, err
@@ -129,11 +132,11 @@ func newDetector(conf *service.ParsedConfig, res *service.Resources) (detect.Det
 		if conf, err = k.Spec().ParseYAML(string(text), nil); err != nil {
 			return nil, fmt.Errorf("%s: %w", k.Name, err)
 		}
-		d, err := k.New(conf, res)
+		s, err := k.New(conf, res)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", k.Name, err)
 		}
-		return d, nil
+		return s, nil
 	}
 	return nil, errors.New(wanted)
 }
