@@ -35,9 +35,9 @@ type blocks struct {
 	current uint8
 }
 
-// settle takes the newest values, which are as many as a short window has, into the current block, and sets the limits of the views
-// by all blocks: to the second largest and the second smallest value, so that one odd
-// value in eight days changes nothing.
+// settle takes the newest values, as many as a short window has, into the current block,
+// and sets the limits of the views by all blocks: to the second largest and the second
+// smallest value, so that one odd value in eight days changes nothing.
 func (b *blocks) settle(at int64, views [own]*extremes) {
 	current := &b.list[b.current]
 	for i, e := range views {

@@ -2,10 +2,11 @@ package recent
 
 import "hash/maphash"
 
+var seed = maphash.MakeSeed()
+
 // table finds entries by their names: a hash table with linear probing. Entries know their
 // names, so it takes less than half of what a map from names to entries does.
 type table[T any] struct {
-	seed  maphash.Seed
 	slots []*entry[T] // a power of two, and at most three quarters are taken
 	marks []uint8     // some bits of the hash of each, so that others need no look; 0 is free
 	n     int
@@ -19,12 +20,12 @@ func newTable[T any](n int) *table[T] {
 	for 3*size < 4*n {
 		size *= 2
 	}
-	return &table[T]{seed: maphash.MakeSeed(), slots: make([]*entry[T], size), marks: make([]uint8, size)}
+	return &table[T]{slots: make([]*entry[T], size), marks: make([]uint8, size)}
 }
 
 // place is where the entry of a name is, or would be with that mark.
 func (t *table[T]) place(name string) (i int, mark uint8) {
-	hash := maphash.String(t.seed, name)
+	hash := maphash.String(seed, name)
 	i, mark = int(hash)&(len(t.slots)-1), uint8(hash>>56)|1
 	for t.marks[i] != 0 && (t.marks[i] != mark || t.slots[i].name != name) {
 		i = (i + 1) & (len(t.slots) - 1)
