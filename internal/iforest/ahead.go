@@ -38,7 +38,7 @@ type prepared struct {
 // add adds a reading and its point, which are to be filled.
 func (a *ahead) add(width int) (r *prepared, point []float64) {
 	if a.judged == len(a.readings) {
-		clear(a.readings) // lets go of models
+		clear(a.readings) // lets go of models that are not in use any more
 		a.readings, a.points, a.judged, a.scored = a.readings[:0], a.points[:0], 0, 0
 	}
 	a.readings = append(a.readings, prepared{})
@@ -90,4 +90,5 @@ func (a *ahead) score() {
 		}
 		g.waiting = g.waiting[:0]
 	}
+	clear(a.groups) // some may be thrown out before there are others
 }

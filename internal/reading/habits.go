@@ -8,12 +8,16 @@ type habits struct {
 	names   [maxNames]name      // of the members of the last message, in their order
 	sensors map[string]*sayings // by id
 	said    *sayings            // by the sensor of this message
-	nobody  sayings             // by those whose id comes later in the message
+	nobody  sayings             // by those whose id comes later in the message, and by strangers
+
+	// Messages of sensors that there was no room for.
+	strangers int
 }
 
 const (
 	maxNames   = 32
 	maxSensors = 1 << 15
+	patience   = 8 * maxSensors // so many messages of strangers, and they are others' turn
 )
 
 // name is the name of a member.
@@ -59,7 +63,12 @@ func (d *Decoder) sensorAt(s *scanner) (string, bool) {
 	}
 	if d.said = d.sensors[string(text)]; d.said == nil {
 		if len(d.sensors) >= maxSensors {
+			if d.strangers++; d.strangers < patience {
+				d.said = &d.nobody
+				return d.intern(text), true
+			}
 			clear(d.sensors)
+			d.strangers = 0
 		}
 		d.said = &sayings{sensor: d.intern(text)}
 		d.sensors[d.said.sensor] = d.said

@@ -3,6 +3,7 @@ package all_test
 import (
 	"go/parser"
 	"go/token"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -51,6 +52,23 @@ func TestEveryPluginIsComplete(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestEveryStepIsAMemberOfOneStep(t *testing.T) {
+	members := specOf(t, views()[component{"processor", "one_step"}]).Config.Description
+	for _, folder := range folders(t) {
+		source, err := filepath.Glob(filepath.Join("..", folder, "*.go"))
+		require.NoError(t, err)
+		for _, file := range source {
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			if strings.Contains(string(text), "var Step = step.Kind{") {
+				for _, c := range read(t, folder).components {
+					require.Contains(t, members, c.name, "add it to the list in plugins/onestep")
+				}
+			}
+		}
 	}
 }
 

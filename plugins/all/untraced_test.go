@@ -12,7 +12,8 @@ import (
 	_ "buildmon/internal/command/app" // replaces the tracer
 )
 
-// The host lets whoever comes last have a name.
+// Nobody traces, so no message gets a span. The host lets whoever registers a name last
+// have it, so what else is linked could bring the other tracer back.
 func TestProcessorsAreUntraced(t *testing.T) {
 	var span trace.Span
 	env := service.NewEnvironment()

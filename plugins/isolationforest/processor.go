@@ -60,12 +60,11 @@ func newStep(conf *service.ParsedConfig, res *service.Resources) (step.Step, err
 type state struct {
 	*iforest.Monitor
 	*judge
-	columns  []column.Column
-	values   []float64
-	group    []byte
-	prepared int     // readings that were, and are not judged yet
-	score    float64 // of the last reading
-	seen     seen
+	columns []column.Column
+	values  []float64
+	group   []byte
+	score   float64 // of the last reading
+	seen    seen
 }
 
 // seen counts readings since the metrics were moved last.
@@ -91,17 +90,12 @@ func (s *state) Score() float64 { return s.score }
 // Prepare describes readings that Judge is asked about next, in this order.
 func (s *state) Prepare(readings []*reading.Reading) {
 	for _, r := range readings {
-		s.prepare(r)
+		s.group = s.group[:0]
+		for _, label := range s.groupBy {
+			s.group = append(append(s.group, r.Label(label)...), groupSeparator)
+		}
+		s.Monitor.Prepare(r.SensorID, s.group, r.Time, s.valuesOf(r))
 	}
-}
-
-func (s *state) prepare(r *reading.Reading) {
-	s.group = s.group[:0]
-	for _, label := range s.groupBy {
-		s.group = append(append(s.group, r.Label(label)...), groupSeparator)
-	}
-	s.Monitor.Prepare(r.SensorID, s.group, r.Time, s.valuesOf(r))
-	s.prepared++
 }
 
 // valuesOf are the values of the metrics, NaN where one is missing, until the next call.
@@ -114,10 +108,6 @@ func (s *state) valuesOf(r *reading.Reading) []float64 {
 
 // Judge reports a reading once, if its metrics are unusual together.
 func (s *state) Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.Anomaly {
-	if s.prepared == 0 {
-		s.prepare(r)
-	}
-	s.prepared--
 	v := s.Monitor.Judge()
 	s.score = v.Score
 	if v.Fitted {

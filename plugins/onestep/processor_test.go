@@ -16,6 +16,7 @@ import (
 	"buildmon/plugins/internal/carry"
 	"buildmon/plugins/internal/step"
 	"buildmon/plugins/internal/testconfig"
+	"buildmon/plugins/threshold"
 	"buildmon/plugins/tumblingwindow"
 )
 
@@ -29,7 +30,10 @@ func TestConfig(t *testing.T) {
 		{name: "with a label", config: `[ { label: quiet, silence: {} } ]`},
 		{name: "two of a kind", config: `[ { spike_detector: {} }, { spike_detector: { window: 20, state: { key: slow } } } ]`},
 		{name: "none", config: `[]`, errContains: "the list of processors is empty"},
-		{name: "none of ours", config: `[ { silence: {} }, { mapping: "root = this" } ]`, errContains: "processor 2: want one of the processors tumbling_window, ", lintContains: "want one of the processors tumbling_window, "},
+		{name: "none of ours", config: `[ { silence: {} }, { mapping: "root = this" } ]`, errContains: "processor 2: want one of tumbling_window, ", lintContains: "want one of tumbling_window, "},
+		{name: "a name alone", config: `[ silence ]`, errContains: "processor 1: want one of tumbling_window, ", lintContains: "want one of tumbling_window, "},
+		{name: "two in one", config: `[ { silence: {}, threshold: {} } ]`, errContains: "processor 1: want one of tumbling_window, ", lintContains: "threshold"},
+		{name: "one state for two", config: `[ { silence: { state: { cache: learned } } }, { silence: { state: { cache: learned } } } ]`, errContains: `processor 2: another silence keeps its state in cache "learned" at "silence", want a state.key of its own`, lintContains: testconfig.NotLinted},
 		{name: "a field", config: `[ { spike_detector: { window: 1 } } ]`, errContains: "processor 1: spike_detector: window must be between 2 and 1000 readings, got 1", lintContains: "must be between 2 and 1000, got 1"},
 		{name: "fields together", config: `[ { baseline: { drift: "", presence: "" } } ]`, errContains: "drift and presence are both empty"},
 		{name: "a type", config: `[ { baseline: { outdoor: fresh } } ]`, errContains: "processor 1: baseline: ", lintContains: testconfig.NotLinted},
@@ -39,7 +43,7 @@ func TestConfig(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			conf, err := spec().ParseYAML(test.config, nil)
 			require.NoError(t, err)
-			_, err = newFromConfig(conf, service.MockResources())
+			_, err = newFromConfig(conf, resources())
 			lints, lintErr := service.GlobalEnvironment().NewComponentConfigLinter().LintProcessorYAML([]byte("one_step: " + test.config))
 			require.NoError(t, lintErr)
 			testconfig.Require(t, err, lints, test.errContains, test.lintContains)
@@ -79,6 +83,9 @@ func parsed(t *testing.T, s *service.ConfigSpec, config string) *service.ParsedC
 func configOf(k step.Kind) string {
 	if k.Name == tumblingwindow.Step.Name {
 		return "{}"
+	}
+	if k.Name == threshold.Step.Name {
+		return "{ emit_scores: true, state: { cache: learned } }"
 	}
 	return "{ state: { cache: learned } }"
 }
@@ -126,7 +133,14 @@ func batches(t *testing.T) (all []service.MessageBatch) {
 		messages = append(messages, msg)
 	}
 	for batch := range slices.Chunk(messages, 700) {
-		all = append(all, batch)
+		batch = slices.Insert(batch, len(batch)/2, service.NewMessage([]byte("garbage")))
+		tick := carry.NewTick(e.Reading.Time.Add(-time.Duration(len(messages)-len(all)*700) * time.Second))
+		tick.MetaSetMut(carry.MetaTopic, "sensors")
+		tick.MetaSetMut(carry.MetaPartition, 0)
+		all = append(all, append(batch, tick))
+		if len(all)%10 == 0 { // an output that is away makes a batch come again
+			all = append(all, all[len(all)-1])
+		}
 	}
 	return all
 }
@@ -152,6 +166,7 @@ func TestTogetherIsAsOneAfterTheOther(t *testing.T) {
 			require.Len(t, got, len(want))
 			for i := range want {
 				require.Equal(t, content(t, want[i]), content(t, got[i]))
+				require.Equal(t, metadata(t, want[i]), metadata(t, got[i]))
 				wantKind, value := carry.Derived(want[i])
 				gotKind, _ := carry.Derived(got[i])
 				require.Equal(t, wantKind, gotKind)
@@ -184,6 +199,16 @@ func content(t *testing.T, msg *service.Message) string {
 	raw, err := msg.AsBytes()
 	require.NoError(t, err)
 	return string(raw)
+}
+
+func metadata(t *testing.T, msg *service.Message) map[string]any {
+	t.Helper()
+	all := map[string]any{}
+	require.NoError(t, msg.MetaWalkMut(func(key string, value any) error {
+		all[key] = value
+		return nil
+	}))
+	return all
 }
 
 func saved(t *testing.T, res *service.Resources, k step.Kind, lane string) (state []byte) {

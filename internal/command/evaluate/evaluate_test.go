@@ -70,7 +70,7 @@ func TestRunOnALoudPipeline(t *testing.T) {
 // What is said of another metric while a fault goes on is not about the fault.
 func TestOtherMetricsAreFalseAlarms(t *testing.T) {
 	c := config()
-	c.Pipeline = "pipeline: { processors: [ { threshold: { metrics: [], limits: [ { metric: occupancy, max: -1 } ] } } ] }"
+	c.Pipeline = "pipeline: { processors: [ { threshold: { metrics: [], limits: [ { metric: temperature, max: -50, where: { state: elsewhere } }, { metric: occupancy, max: -1 } ] } } ] }"
 	report, err := evaluate.Run(t.Context(), c)
 	require.NoError(t, err)
 	assert.Positive(t, report.All.Of)

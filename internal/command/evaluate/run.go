@@ -123,7 +123,7 @@ func watch(ctx context.Context, c *Config, faults float64) (*record, error) {
 func processorsOf(pipeline string) ([]string, error) {
 	var content struct {
 		Pipeline struct {
-			Processors []any
+			Processors []map[string]any
 		}
 	}
 	if err := yaml.Unmarshal([]byte(pipeline), &content); err != nil {
@@ -144,18 +144,19 @@ func processorsOf(pipeline string) ([]string, error) {
 	return all, nil
 }
 
-// forgetStates leaves out where a processor, and those within it, keep what they have
-// learned.
-func forgetStates(settings any) {
-	switch s := settings.(type) {
-	case []any:
-		for _, each := range s {
-			forgetStates(each)
-		}
-	case map[string]any:
-		delete(s, "state")
-		for _, each := range s {
-			forgetStates(each)
+// forgetStates leaves out where a processor, or those that it is made of, keep what they
+// have learned.
+func forgetStates(processor map[string]any) {
+	for _, settings := range processor {
+		switch s := settings.(type) {
+		case map[string]any:
+			delete(s, "state")
+		case []any:
+			for _, member := range s {
+				if p, ok := member.(map[string]any); ok {
+					forgetStates(p)
+				}
+			}
 		}
 	}
 }

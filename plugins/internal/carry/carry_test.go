@@ -233,10 +233,9 @@ func TestLanes(t *testing.T) {
 
 	var order []carry.Lane
 	var all [][]int
-	require.NoError(t, carry.ByLane(decoder().Batch(batch), func(lane carry.Lane, indices []int) error {
-		order, all = append(order, lane), append(all, indices)
-		return nil
-	}))
+	for _, p := range carry.ByLane(decoder().Batch(batch)) {
+		order, all = append(order, p.Lane), append(all, p.Indices)
+	}
 	require.Equal(t, []carry.Lane{{Name: "sensors/1", Epoch: "1"}, {Name: "sensors/0", Epoch: "1"}, {}, {Name: "sensors/1", Epoch: "2"}}, order)
 	require.Equal(t, [][]int{{0, 2}, {1}, {3}, {4}}, all)
 }

@@ -114,38 +114,41 @@ func Position(msg *service.Message) string {
 	return lane.Name + "/" + offset
 }
 
-// ByLane calls fn once for each lane of a batch with the indices of its items,
-// in the order in which lanes first appear.
-func ByLane(items []*Item, fn func(lane Lane, indices []int) error) error {
-	type part struct {
-		lane    Lane
-		indices []int
-	}
-	var parts []*part
-	find := func(lane Lane) *part {
-		for _, p := range parts {
-			if p.lane.is(lane) {
-				return p
+// Part is what a batch has of one lane.
+type Part struct {
+	Lane    Lane
+	Indices []int // of its items
+
+	// Digest tells parts of other readings and ticks apart while the process runs.
+	Digest uint64
+}
+
+// ByLane divides the items of a batch by lanes, in the order in which these first appear.
+func ByLane(items []*Item) (parts []Part) {
+	find := func(lane Lane) int {
+		for i := range parts {
+			if parts[i].Lane.is(lane) {
+				return i
 			}
 		}
-		p := &part{lane: lane}
+		p := Part{Lane: lane}
 		if len(parts) == 0 { // most batches are of one lane
-			p.indices = make([]int, 0, len(items))
+			p.Indices = make([]int, 0, len(items))
 		}
 		parts = append(parts, p)
-		return p
+		return len(parts) - 1
 	}
-	var last *part
-	for i := range items {
-		if last == nil || !items[i].Lane.is(last.lane) {
-			last = find(items[i].Lane)
+	last := 0
+	for i, item := range items {
+		if i == 0 || !item.Lane.is(parts[last].Lane) {
+			last = find(item.Lane)
 		}
-		last.indices = append(last.indices, i)
+		p := &parts[last]
+		p.Indices = append(p.Indices, i)
+		p.Digest = (p.Digest ^ item.Digest) * 1099511628211 // the prime of FNV-1a
 	}
-	for _, p := range parts {
-		if err := fn(p.lane, p.indices); err != nil {
-			return err
-		}
+	for i := range parts {
+		parts[i].Digest ^= uint64(len(parts[i].Indices))
 	}
-	return nil
+	return parts
 }

@@ -23,7 +23,8 @@ type State interface {
 
 // Preparer is a state that wants to know of readings before it is asked about them.
 type Preparer interface {
-	// Prepare is told of readings that Judge is asked about next, in this order.
+	// Prepare is told of readings that Judge is asked about next, in this order, and about
+	// no others.
 	Prepare(readings []*reading.Reading)
 }
 

@@ -81,7 +81,7 @@ func (d *detector[S]) Process(ctx context.Context, b *step.Batch) error {
 }
 
 // judge returns what is found on the part of a batch that is of one lane.
-func (d *detector[S]) judge(ctx context.Context, b *step.Batch, p *step.Part) (found []finding, err error) {
+func (d *detector[S]) judge(ctx context.Context, b *step.Batch, p *carry.Part) (found []finding, err error) {
 	if !slices.ContainsFunc(p.Indices, func(i int) bool { return d.concerns(b.Items[i]) }) {
 		return nil, nil // a state that nothing is asked of needs no saving
 	}

@@ -45,18 +45,9 @@ func (k Kind) Processor(conf *service.ParsedConfig, res *service.Resources) (ser
 type Batch struct {
 	Messages service.MessageBatch
 	Items    []*carry.Item // what each message turned out to be
-	Parts    []Part
+	Parts    []carry.Part
 
 	added service.MessageBatch
-}
-
-// Part is what a batch has of one lane.
-type Part struct {
-	Lane    carry.Lane
-	Indices []int // of its messages
-
-	// Digest tells parts of other readings and ticks apart while the process runs.
-	Digest uint64
 }
 
 // Add adds a message behind all others.
@@ -76,29 +67,16 @@ func NewProcessor(steps ...Step) *Processor {
 }
 
 // ProcessBatch returns the messages as they came, followed by those that the first step
-// adds, then by those of the second, and so on.
+// adds, then by those of the second, and so on. If one fails nothing is added.
 func (p *Processor) ProcessBatch(ctx context.Context, messages service.MessageBatch) ([]service.MessageBatch, error) {
-	b := &Batch{Messages: messages, Items: p.decoder.Batch(messages)}
-	if err := carry.ByLane(b.Items, func(lane carry.Lane, indices []int) error {
-		b.Parts = append(b.Parts, Part{Lane: lane, Indices: indices, Digest: digest(b.Items, indices)})
-		return nil
-	}); err != nil {
-		return nil, err
-	}
+	items := p.decoder.Batch(messages)
+	b := &Batch{Messages: messages, Items: items, Parts: carry.ByLane(items)}
 	for _, s := range p.steps {
 		if err := s.Process(ctx, b); err != nil {
 			return nil, err
 		}
 	}
 	return []service.MessageBatch{slices.Concat(messages, b.added)}, nil
-}
-
-func digest(items []*carry.Item, indices []int) uint64 {
-	hash := uint64(len(indices))
-	for _, i := range indices {
-		hash = (hash ^ items[i].Digest) * 1099511628211 // the prime of FNV-1a
-	}
-	return hash
 }
 
 // Close closes all steps.
