@@ -124,7 +124,7 @@ func TestReadingsOfARealOffice(t *testing.T) {
 	require.NoError(t, err)
 	before, rest, found := strings.Cut(string(original), "      mapping: |\n")
 	require.True(t, found)
-	_, after, found := strings.Cut(rest, "    - tumbling_window:")
+	_, after, found := strings.Cut(rest, "    - one_step:")
 	require.True(t, found)
 	office := filepath.Join(t.TempDir(), "office.yaml")
 	require.NoError(t, os.WriteFile(office, []byte(before+`      mapping: |
@@ -136,7 +136,7 @@ func TestReadingsOfARealOffice(t *testing.T) {
         root.light = this.4.number()
         root.co2 = this.5.number()
         root.occupancy = this.7.number()
-    - tumbling_window:`+after), 0o644))
+    - one_step:`+after), 0o644))
 
 	s := newSite(t)
 	s.start(office, "BUILDMON_CSV_PATHS="+filepath.Join(data, "occupancy", "datatraining.txt")).wait(soon)
