@@ -21,34 +21,23 @@ import (
 )
 
 func TestConfig(t *testing.T) {
-	tests := []struct {
-		name, config, errContains string
-		lintContains              string // errContains unless set
-	}{
-		{name: "one", config: `[ { silence: {} } ]`},
-		{name: "all", config: `[ { tumbling_window: {} }, { isolation_forest: {} }, { threshold: {} }, { spike_detector: {} }, { baseline: {} }, { silence: {} } ]`},
-		{name: "with a label", config: `[ { label: quiet, silence: {} } ]`},
-		{name: "two of a kind", config: `[ { spike_detector: {} }, { spike_detector: { window: 20, state: { key: slow } } } ]`},
-		{name: "none", config: `[]`, errContains: "the list of processors is empty"},
-		{name: "none of ours", config: `[ { silence: {} }, { mapping: "root = this" } ]`, errContains: "processor 2: want one of tumbling_window, ", lintContains: "want one of tumbling_window, "},
-		{name: "a name alone", config: `[ silence ]`, errContains: "processor 1: want one of tumbling_window, ", lintContains: "want one of tumbling_window, "},
-		{name: "two in one", config: `[ { silence: {}, threshold: {} } ]`, errContains: "processor 1: want one of tumbling_window, ", lintContains: "threshold"},
-		{name: "one state for two", config: `[ { silence: { state: { cache: learned } } }, { silence: { state: { cache: learned } } } ]`, errContains: `processor 2: another silence keeps its state in cache "learned" at "silence", want a state.key of its own`, lintContains: testconfig.NotLinted},
-		{name: "a field", config: `[ { spike_detector: { window: 1 } } ]`, errContains: "processor 1: spike_detector: window must be between 2 and 1000 readings, got 1", lintContains: "must be between 2 and 1000, got 1"},
-		{name: "fields together", config: `[ { baseline: { drift: "", presence: "" } } ]`, errContains: "drift and presence are both empty"},
-		{name: "a type", config: `[ { baseline: { outdoor: fresh } } ]`, errContains: "processor 1: baseline: ", lintContains: testconfig.NotLinted},
-		{name: "unknown cache", config: `[ { threshold: { state: { cache: nowhere } } } ]`, errContains: `processor 1: threshold: state cache "nowhere" is not a cache resource`, lintContains: testconfig.NotLinted},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			conf, err := spec().ParseYAML(test.config, nil)
-			require.NoError(t, err)
-			_, err = newFromConfig(conf, resources())
-			lints, lintErr := service.GlobalEnvironment().NewComponentConfigLinter().LintProcessorYAML([]byte("one_step: " + test.config))
-			require.NoError(t, lintErr)
-			testconfig.Require(t, err, lints, test.errContains, test.lintContains)
-		})
-	}
+	testconfig.Run(t, component, spec(), func(conf *service.ParsedConfig, res *service.Resources) (service.BatchProcessor, error) {
+		return newFromConfig(conf, res)
+	}, resources(), []testconfig.Case{
+		{Name: "one", Config: `[ { silence: {} } ]`},
+		{Name: "all", Config: `[ { tumbling_window: {} }, { isolation_forest: {} }, { threshold: {} }, { spike_detector: {} }, { baseline: {} }, { silence: {} } ]`},
+		{Name: "with a label", Config: `[ { label: quiet, silence: {} } ]`},
+		{Name: "two of a kind", Config: `[ { spike_detector: {} }, { spike_detector: { window: 20, state: { key: slow } } } ]`},
+		{Name: "none", Config: `[]`, Err: "the list of processors is empty"},
+		{Name: "none of ours", Config: `[ { silence: {} }, { mapping: "root = this" } ]`, Err: "processor 2: want one of tumbling_window, ", Lint: "want one of tumbling_window, "},
+		{Name: "a name alone", Config: `[ silence ]`, Err: "processor 1: want one of tumbling_window, ", Lint: "want one of tumbling_window, "},
+		{Name: "two in one", Config: `[ { silence: {}, threshold: {} } ]`, Err: "processor 1: want one of tumbling_window, ", Lint: "threshold"},
+		{Name: "one state for two", Config: `[ { silence: { state: { cache: learned } } }, { silence: { state: { cache: learned } } } ]`, Err: `processor 2: another silence keeps its state in cache "learned" at "silence", want a state.key of its own`, Lint: testconfig.NotLinted},
+		{Name: "a field", Config: `[ { spike_detector: { window: 1 } } ]`, Err: "processor 1: spike_detector: window must be between 2 and 1000 readings, got 1", Lint: "must be between 2 and 1000, got 1"},
+		{Name: "fields together", Config: `[ { baseline: { drift: "", presence: "" } } ]`, Err: "drift and presence are both empty"},
+		{Name: "a type", Config: `[ { baseline: { outdoor: fresh } } ]`, Err: "processor 1: baseline: ", Lint: testconfig.NotLinted},
+		{Name: "unknown cache", Config: `[ { threshold: { state: { cache: nowhere } } } ]`, Err: `processor 1: threshold: state cache "nowhere" is not a cache resource`, Lint: testconfig.NotLinted},
+	})
 }
 
 // chain is processors one after the other.

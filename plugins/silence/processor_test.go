@@ -20,31 +20,18 @@ import (
 )
 
 func TestConfig(t *testing.T) {
-	tests := []struct {
-		name, config, errContains string
-		lintContains              string // errContains unless set
-	}{
-		{name: "defaults", config: `{}`},
-		{name: "all", config: `{ group_by: [ gateway ], intervals: 2, least: 1s, expected: [ { interval: 1h, where: { room_type: Office } }, { interval: 10s } ] }`},
-		{name: "no groups", config: `{ group_by: [] }`},
-		{name: "too soon", config: `{ intervals: 1.5 }`, errContains: "intervals must be 2 to 1000, got 1.5", lintContains: "must be 2 to 1000, got 1.5"},
-		{name: "never", config: `{ intervals: 1e6 }`, errContains: "intervals must be 2 to 1000, got 1e+06", lintContains: "must be 2 to 1000, got 1e+06"},
-		{name: "at once", config: `{ least: 0s }`, errContains: "least must be positive, got 0s", lintContains: "must be positive, got 0s"},
-		{name: "labels twice", config: `{ group_by: [ floor, floor ] }`, errContains: `group_by must be different names, got ["floor" "floor"]`, lintContains: "must be different names"},
-		{name: "label without a name", config: `{ group_by: [ "" ] }`, errContains: "group_by must be different names", lintContains: "must be different names"},
-		{name: "expected never", config: `{ expected: [ { interval: -1s } ] }`, errContains: "interval of expected must be positive, got -1s", lintContains: "must be positive, got -1s"},
-		{name: "unknown cache", config: `{ state: { cache: nowhere } }`, errContains: `state cache "nowhere" is not a cache resource`, lintContains: testconfig.NotLinted},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			conf, err := spec().ParseYAML(test.config, nil)
-			require.NoError(t, err)
-			_, err = Step.Processor(conf, service.MockResources())
-			lints, lintErr := service.GlobalEnvironment().NewComponentConfigLinter().LintProcessorYAML([]byte("silence: " + test.config))
-			require.NoError(t, lintErr)
-			testconfig.Require(t, err, lints, test.errContains, test.lintContains)
-		})
-	}
+	testconfig.Run(t, component, spec(), Step.Processor, service.MockResources(), []testconfig.Case{
+		{Name: "defaults", Config: `{}`},
+		{Name: "all", Config: `{ group_by: [ gateway ], intervals: 2, least: 1s, expected: [ { interval: 1h, where: { room_type: Office } }, { interval: 10s } ] }`},
+		{Name: "no groups", Config: `{ group_by: [] }`},
+		{Name: "too soon", Config: `{ intervals: 1.5 }`, Err: "intervals must be 2 to 1000, got 1.5", Lint: "must be 2 to 1000, got 1.5"},
+		{Name: "never", Config: `{ intervals: 1e6 }`, Err: "intervals must be 2 to 1000, got 1e+06", Lint: "must be 2 to 1000, got 1e+06"},
+		{Name: "at once", Config: `{ least: 0s }`, Err: "least must be positive, got 0s", Lint: "must be positive, got 0s"},
+		{Name: "labels twice", Config: `{ group_by: [ floor, floor ] }`, Err: `group_by must be different names, got ["floor" "floor"]`, Lint: "must be different names"},
+		{Name: "label without a name", Config: `{ group_by: [ "" ] }`, Err: "group_by must be different names", Lint: "must be different names"},
+		{Name: "expected never", Config: `{ expected: [ { interval: -1s } ] }`, Err: "interval of expected must be positive, got -1s", Lint: "must be positive, got -1s"},
+		{Name: "unknown cache", Config: `{ state: { cache: nowhere } }`, Err: `state cache "nowhere" is not a cache resource`, Lint: testconfig.NotLinted},
+	})
 }
 
 func processor(t *testing.T, config string, res *service.Resources) service.BatchProcessor {

@@ -16,33 +16,20 @@ import (
 )
 
 func TestConfig(t *testing.T) {
-	tests := []struct {
-		name, config, errContains string
-		lintContains              string // errContains unless set
-	}{
-		{name: "defaults", config: `{}`},
-		{name: "changes only", config: `{ deviations: {} }`},
-		{name: "deviations only", config: `{ deltas: {}, deviations: { vibration: 4 }, resolution: { vibration: 0.02 } }`},
-		{name: "zero is none", config: `{ deltas: { co2: 0, temperature: 3 } }`},
-		{name: "window too small", config: `{ window: 1 }`, errContains: "window must be between 2 and 1000 readings, got 1", lintContains: "must be between 2 and 1000, got 1"},
-		{name: "window too large", config: `{ window: 1001 }`, errContains: "window must be between 2 and 1000 readings, got 1001", lintContains: "must be between 2 and 1000, got 1001"},
-		{name: "delta", config: `{ deltas: { co2: -4 } }`, errContains: `deltas of "co2" must not be negative, got -4`, lintContains: "co2 must not be negative, got -4"},
-		{name: "deviations", config: `{ deviations: { co2: -6 } }`, errContains: `deviations of "co2" must not be negative, got -6`, lintContains: "co2 must not be negative, got -6"},
-		{name: "resolution", config: `{ resolution: { co2: -50 } }`, errContains: `resolution of "co2" must not be negative, got -50`, lintContains: "co2 must not be negative, got -50"},
-		{name: "nothing to judge", config: `{ deltas: {}, deviations: {} }`, errContains: "deltas and deviations are both empty"},
-		{name: "nothing but zeros", config: `{ deltas: { co2: 0 }, deviations: {} }`, errContains: "deltas and deviations are both empty"},
-		{name: "unknown cache", config: `{ state: { cache: nowhere } }`, errContains: `state cache "nowhere" is not a cache resource`, lintContains: testconfig.NotLinted},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			conf, err := spec().ParseYAML(test.config, nil)
-			require.NoError(t, err)
-			_, err = Step.Processor(conf, service.MockResources())
-			lints, lintErr := service.GlobalEnvironment().NewComponentConfigLinter().LintProcessorYAML([]byte("spike_detector: " + test.config))
-			require.NoError(t, lintErr)
-			testconfig.Require(t, err, lints, test.errContains, test.lintContains)
-		})
-	}
+	testconfig.Run(t, component, spec(), Step.Processor, service.MockResources(), []testconfig.Case{
+		{Name: "defaults", Config: `{}`},
+		{Name: "changes only", Config: `{ deviations: {} }`},
+		{Name: "deviations only", Config: `{ deltas: {}, deviations: { vibration: 4 }, resolution: { vibration: 0.02 } }`},
+		{Name: "zero is none", Config: `{ deltas: { co2: 0, temperature: 3 } }`},
+		{Name: "window too small", Config: `{ window: 1 }`, Err: "window must be between 2 and 1000 readings, got 1", Lint: "must be between 2 and 1000, got 1"},
+		{Name: "window too large", Config: `{ window: 1001 }`, Err: "window must be between 2 and 1000 readings, got 1001", Lint: "must be between 2 and 1000, got 1001"},
+		{Name: "delta", Config: `{ deltas: { co2: -4 } }`, Err: `deltas of "co2" must not be negative, got -4`, Lint: "co2 must not be negative, got -4"},
+		{Name: "deviations", Config: `{ deviations: { co2: -6 } }`, Err: `deviations of "co2" must not be negative, got -6`, Lint: "co2 must not be negative, got -6"},
+		{Name: "resolution", Config: `{ resolution: { co2: -50 } }`, Err: `resolution of "co2" must not be negative, got -50`, Lint: "co2 must not be negative, got -50"},
+		{Name: "nothing to judge", Config: `{ deltas: {}, deviations: {} }`, Err: "deltas and deviations are both empty"},
+		{Name: "nothing but zeros", Config: `{ deltas: { co2: 0 }, deviations: {} }`, Err: "deltas and deviations are both empty"},
+		{Name: "unknown cache", Config: `{ state: { cache: nowhere } }`, Err: `state cache "nowhere" is not a cache resource`, Lint: testconfig.NotLinted},
+	})
 }
 
 func processor(t *testing.T, config string, res *service.Resources) service.BatchProcessor {

@@ -2,6 +2,7 @@ package threshold
 
 import (
 	"fmt"
+	"math"
 
 	"buildmon/internal/anomaly"
 	"buildmon/internal/limits"
@@ -48,13 +49,13 @@ func learned(r *reading.Reading, metric string, f *limits.Finding) *anomaly.Anom
 	case limits.Average:
 		a.Explanation = fmt.Sprintf("%s of the last 24 readings is %s on average, %s the usual %s of this sensor.", name, seen, side(above), usual)
 	case limits.Rest:
-		a.Type, a.Low, a.High = metric+"_restless", nan, nan
+		a.Type, a.Low, a.High = metric+"_restless", math.NaN(), math.NaN()
 		if !above {
 			a.Type = metric + "_too_calm"
 		}
 		a.Explanation = fmt.Sprintf("%s changes by %s from one reading to the next, %s the usual %s of this sensor.", name, seen, side(above), usual)
 	case limits.Stuck:
-		a.Type, a.Low, a.High = metric+"_stuck", nan, nan
+		a.Type, a.Low, a.High = metric+"_stuck", math.NaN(), math.NaN()
 		before := "it hardly ever repeated a value before"
 		if f.Longest > 0 {
 			before = fmt.Sprintf("before, it repeated a value at most %d times in a row", f.Longest)

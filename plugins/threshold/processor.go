@@ -212,7 +212,7 @@ type state struct {
 	learner *limits.Detector
 	bands   *recent.Map[bands]
 
-	columns  []column.Column // of the metrics that are learned
+	columns  []column.Column // of all metrics
 	values   []float64
 	scores   []limits.Score
 	found    []limits.Finding
@@ -234,7 +234,7 @@ var (
 func newState(j *judge) *state {
 	return &state{
 		judge: j, learner: limits.New(j.cfg), bands: recent.New[bands](limits.ForgetAfter, limits.MaxSensors),
-		columns: column.Of(j.cfg.Metrics), values: make([]float64, len(j.cfg.Metrics)), scores: make([]limits.Score, len(j.cfg.Metrics)),
+		columns: column.Of(j.metrics), values: make([]float64, len(j.cfg.Metrics)), scores: make([]limits.Score, len(j.cfg.Metrics)),
 	}
 }
 
@@ -261,7 +261,7 @@ func (s *state) Judge(r *reading.Reading, found []*anomaly.Anomaly) []*anomaly.A
 		var a *anomaly.Anomaly
 		outside := false
 		if i := slices.Index(s.limited, metric); i >= 0 {
-			a, outside = s.fixed(r, metric, &known.of[i], late)
+			a, outside = s.fixed(r, metric, s.columns[m].Value(r), &known.of[i], late)
 		}
 		for ; next < len(s.found) && s.found[next].Metric == m; next++ {
 			if f := &s.found[next]; !outside && (a == nil || worthier(f, a)) {
@@ -288,7 +288,7 @@ func worthier(f *limits.Finding, a *anomaly.Anomaly) bool {
 
 // observe asks what is usual.
 func (s *state) observe(r *reading.Reading) {
-	for m := range s.columns {
+	for m := range s.values {
 		s.values[m] = s.columns[m].Value(r)
 	}
 	var tally limits.Tally
@@ -316,8 +316,7 @@ func (s *state) Score() float64 {
 
 // fixed judges a metric by the first limit that fits, and tells whether it is past
 // that.
-func (s *state) fixed(r *reading.Reading, metric string, band *limits.Band, late bool) (*anomaly.Anomaly, bool) {
-	v := value(r, metric)
+func (s *state) fixed(r *reading.Reading, metric string, v float64, band *limits.Band, late bool) (*anomaly.Anomaly, bool) {
 	if math.IsNaN(v) {
 		return nil, false
 	}
@@ -338,16 +337,6 @@ func (s *state) fixed(r *reading.Reading, metric string, band *limits.Band, late
 		return a, true
 	}
 	return nil, false
-}
-
-var nan = math.NaN()
-
-// value is NaN for an absent metric.
-func value(r *reading.Reading, metric string) float64 {
-	if v, ok := r.Value(metric); ok {
-		return v
-	}
-	return nan
 }
 
 // The kind and version of saved states.

@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -22,49 +21,28 @@ import (
 )
 
 func TestConfig(t *testing.T) {
-	tests := []struct {
-		name, config, errContains string
-		lintContains              string // errContains unless set
-	}{
-		{name: "defaults", config: `{}`},
-		{name: "sensitivity", config: `sensitivity: high`},
-		{name: "fixed limits only", config: `{ metrics: [], limits: [ { metric: co2, max: 1500 } ] }`},
-		{name: "any metric", config: `{ metrics: [ pm2_5 ], limits: [ { metric: noise, min: 1, max: 2, where: { room_type: Lab } } ] }`},
-		{name: "severe limits", config: `limits: [ { metric: t, min: 18, max: 26, severe_min: 10, severe_max: 32, hysteresis: 0.5 } ]`},
-		{name: "limits of a file", config: `{ metrics: [], limits_file: ../../configs/limits.yaml }`},
-		{name: "resolution", config: `resolution: { vibration: 0.1 }`},
-		{name: "negative resolution", config: `resolution: { co2: -4 }`, errContains: `resolution of "co2" must not be negative, got -4`, lintContains: "co2 must not be negative, got -4"},
-		{name: "unknown sensitivity", config: `sensitivity: extreme`, errContains: `sensitivity must be low, normal or high, got "extreme"`, lintContains: "value extreme is not a valid option"},
-		{name: "nothing to judge", config: `metrics: []`, errContains: "metrics, limits and limits_file are all empty"},
-		{name: "metric twice", config: `metrics: [ co2, co2 ]`, errContains: `metrics must be different names, got ["co2" "co2"]`, lintContains: "must be different names"},
-		{name: "limit without bounds", config: `limits: [ { metric: co2 } ]`, errContains: "limit of co2: min or max is needed"},
-		{name: "limit without metric", config: `limits: [ { metric: "", max: 1 } ]`, errContains: "metric must not be empty"},
-		{name: "limit swapped", config: `limits: [ { metric: co2, min: 5, max: 4 } ]`, errContains: "limit of co2: min 5 must be smaller than max 4"},
-		{name: "severe below max", config: `limits: [ { metric: co2, max: 5, severe_max: 4 } ]`, errContains: "limit of co2: severe_max 4 must be larger than max 5"},
-		{name: "severe without min", config: `limits: [ { metric: co2, max: 5, severe_min: 4 } ]`, errContains: "limit of co2: severe_min 4 must be smaller than min NaN"},
-		{name: "hysteresis", config: `limits: [ { metric: co2, max: 5, hysteresis: -1 } ]`, errContains: "limit of co2: hysteresis must not be negative, got -1"},
-		{name: "wide hysteresis", config: `limits: [ { metric: co2, min: 1, max: 5, hysteresis: 4 } ]`, errContains: "limit of co2: hysteresis 4 must be smaller than the distance 4 of min and max"},
-		{name: "no such file", config: `limits_file: nowhere.yaml`, errContains: `reading limits from "nowhere.yaml": `, lintContains: testconfig.NotLinted},
-		{name: "unknown cache", config: `state: { cache: nowhere }`, errContains: `state cache "nowhere" is not a cache resource`, lintContains: testconfig.NotLinted},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			conf, err := spec().ParseYAML(test.config, nil)
-			require.NoError(t, err)
-			_, err = Step.Processor(conf, service.MockResources())
-			lints, lintErr := service.GlobalEnvironment().NewComponentConfigLinter().LintProcessorYAML([]byte("threshold:\n  " + asBlock(test.config)))
-			require.NoError(t, lintErr)
-			testconfig.Require(t, err, lints, test.errContains, test.lintContains)
-		})
-	}
-}
-
-// asBlock makes a mapping of one line a block that can be indented.
-func asBlock(config string) string {
-	if strings.HasPrefix(config, "{") {
-		return config
-	}
-	return "{ " + config + " }"
+	testconfig.Run(t, component, spec(), Step.Processor, service.MockResources(), []testconfig.Case{
+		{Name: "defaults", Config: `{}`},
+		{Name: "sensitivity", Config: `sensitivity: high`},
+		{Name: "fixed limits only", Config: `{ metrics: [], limits: [ { metric: co2, max: 1500 } ] }`},
+		{Name: "any metric", Config: `{ metrics: [ pm2_5 ], limits: [ { metric: noise, min: 1, max: 2, where: { room_type: Lab } } ] }`},
+		{Name: "severe limits", Config: `limits: [ { metric: t, min: 18, max: 26, severe_min: 10, severe_max: 32, hysteresis: 0.5 } ]`},
+		{Name: "limits of a file", Config: `{ metrics: [], limits_file: ../../configs/limits.yaml }`},
+		{Name: "resolution", Config: `resolution: { vibration: 0.1 }`},
+		{Name: "negative resolution", Config: `resolution: { co2: -4 }`, Err: `resolution of "co2" must not be negative, got -4`, Lint: "co2 must not be negative, got -4"},
+		{Name: "unknown sensitivity", Config: `sensitivity: extreme`, Err: `sensitivity must be low, normal or high, got "extreme"`, Lint: "value extreme is not a valid option"},
+		{Name: "nothing to judge", Config: `metrics: []`, Err: "metrics, limits and limits_file are all empty"},
+		{Name: "metric twice", Config: `metrics: [ co2, co2 ]`, Err: `metrics must be different names, got ["co2" "co2"]`, Lint: "must be different names"},
+		{Name: "limit without bounds", Config: `limits: [ { metric: co2 } ]`, Err: "limit of co2: min or max is needed"},
+		{Name: "limit without metric", Config: `limits: [ { metric: "", max: 1 } ]`, Err: "metric must not be empty"},
+		{Name: "limit swapped", Config: `limits: [ { metric: co2, min: 5, max: 4 } ]`, Err: "limit of co2: min 5 must be smaller than max 4"},
+		{Name: "severe below max", Config: `limits: [ { metric: co2, max: 5, severe_max: 4 } ]`, Err: "limit of co2: severe_max 4 must be larger than max 5"},
+		{Name: "severe without min", Config: `limits: [ { metric: co2, max: 5, severe_min: 4 } ]`, Err: "limit of co2: severe_min 4 must be smaller than min NaN"},
+		{Name: "hysteresis", Config: `limits: [ { metric: co2, max: 5, hysteresis: -1 } ]`, Err: "limit of co2: hysteresis must not be negative, got -1"},
+		{Name: "wide hysteresis", Config: `limits: [ { metric: co2, min: 1, max: 5, hysteresis: 4 } ]`, Err: "limit of co2: hysteresis 4 must be smaller than the distance 4 of min and max"},
+		{Name: "no such file", Config: `limits_file: nowhere.yaml`, Err: `reading limits from "nowhere.yaml": `, Lint: testconfig.NotLinted},
+		{Name: "unknown cache", Config: `state: { cache: nowhere }`, Err: `state cache "nowhere" is not a cache resource`, Lint: testconfig.NotLinted},
+	})
 }
 
 func processor(t *testing.T, config string, res *service.Resources) service.BatchProcessor {

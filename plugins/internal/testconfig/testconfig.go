@@ -4,6 +4,7 @@ package testconfig
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
@@ -31,5 +32,27 @@ func Require(t *testing.T, err error, lints []service.Lint, errContains, lintCon
 		require.Contains(t, fmt.Sprint(lints), errContains)
 	default:
 		require.Contains(t, fmt.Sprint(lints), lintContains)
+	}
+}
+
+// Case is a configuration of a processor and what is wrong with it.
+type Case struct {
+	Name, Config, Err string
+	Lint              string // Err unless set
+}
+
+// Run holds each case against the constructor and the linter of a processor.
+func Run(t *testing.T, component string, spec *service.ConfigSpec, construct service.BatchProcessorConstructor, res *service.Resources, cases []Case) {
+	t.Helper()
+	for _, c := range cases {
+		t.Run(c.Name, func(t *testing.T) {
+			conf, err := spec.ParseYAML(c.Config, nil)
+			require.NoError(t, err)
+			_, err = construct(conf, res)
+			block := component + ":\n  " + strings.ReplaceAll(c.Config, "\n", "\n  ")
+			lints, lintErr := service.GlobalEnvironment().NewComponentConfigLinter().LintProcessorYAML([]byte(block))
+			require.NoError(t, lintErr)
+			Require(t, err, lints, c.Err, c.Lint)
+		})
 	}
 }
